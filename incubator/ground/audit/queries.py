@@ -1,0 +1,48 @@
+"""The history of one thing or one merchant, for pages."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from incubator.ground import database
+from incubator.ground.jsons import loads
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One deed; `before` and `after` are None where the thing did not exist."""
+
+    id: int
+    at: datetime
+    actor: str
+    verb: str
+    thing: str
+    thing_id: int
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    reason: str
+
+
+COLUMNS = "id, at, actor, verb, thing, thing_id, before, after, reason"
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(row["id"], row["at"], row["actor"], row["verb"], row["thing"], row["thing_id"],
+                 loads(row["before"]), loads(row["after"]), row["reason"])
+
+
+async def history_of(thing: str, thing_id: int, limit: int = 50) -> list[Entry]:
+    """Return the newest entries of one thing, newest first."""
+    rows = await database.fetch(
+        f"SELECT {COLUMNS} FROM audit_entries WHERE thing = $1 AND thing_id = $2 ORDER BY id DESC LIMIT $3",
+        thing, thing_id, limit,
+    )
+    return [_entry(row) for row in rows]
+
+
+async def history_of_merchant(merchant_id: int, limit: int = 50) -> list[Entry]:
+    """Return the newest entries of one merchant, whatever thing they concern, newest first."""
+    rows = await database.fetch(
+        f"SELECT {COLUMNS} FROM audit_entries WHERE merchant = $1 ORDER BY id DESC LIMIT $2", merchant_id, limit
+    )
+    return [_entry(row) for row in rows]

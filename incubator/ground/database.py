@@ -1,0 +1,173 @@
+"""The one database: a Piccolo engine on PostgreSQL, transactions that nest as savepoints, and plain SQL for hot paths."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import asyncpg
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+from incubator.ground.errors import N_, Unavailable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# What the driver raises when the server is gone; whether a commit ran is then unknown, so nothing is repeated.
+LOST = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
+        asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, OSError)
+BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+
+
+class _Transaction(PostgresTransaction):
+    """Piccolo's transaction, but a failing COMMIT gives the connection back and clears the context (stock leaks both)."""
+
+    async def __aexit__(self, exception_type: Any, exception: Any, traceback: Any) -> bool:
+        try:
+            if exception is not None:
+                if not self.connection.is_closed():
+                    await self.rollback()
+            else:
+                await self.commit()
+        finally:
+            self.engine.current_transaction.reset(self.context)
+            if self.engine.pool:
+                await self.engine.pool.release(self.connection)
+            else:
+                await self.connection.close()
+        return exception is None
+
+
+class Engine(PostgresEngine):
+    """PostgreSQL with our transaction class; `configure` points it at a database before the pool opens."""
+
+    def transaction(self, allow_nested: bool = True) -> _Transaction:
+        """Return a new transaction; use the function `transaction` of this module instead, it nests."""
+        return _Transaction(engine=self, allow_nested=allow_nested)
+
+    async def check_version(self) -> None:
+        """Ask nothing: stock Piccolo connects while the module is imported, when no server need be up."""
+
+    async def prep_database(self) -> None:
+        """Create no extension: an ordinary user must suffice."""
+
+
+async def _keep_settings(_connection: Any) -> None:
+    """Skip asyncpg's RESET ALL between uses: we never change a setting outside SET LOCAL, and it costs a round trip."""
+
+
+def _config(dsn: str) -> dict[str, Any]:
+    return {
+        "dsn": dsn,
+        "statement_cache_size": 500,
+        "server_settings": {"lock_timeout": "2000", "timezone": "UTC", "application_name": "kaibo", "jit": "off"},
+    }
+
+
+DB = Engine(config=_config(os.environ.get("DATABASE_URL", "postgresql:///kaibo")))
+
+
+def configure(dsn: str) -> None:
+    """Point the engine at another database; the pool must be closed."""
+    DB.config = _config(dsn)
+
+
+async def open_pool(*, min_size: int = 1, max_size: int = 10) -> None:
+    """Open the pool of connections of this process."""
+    await DB.start_connection_pool(min_size=min_size, max_size=max_size, reset=_keep_settings)
+
+
+async def close_pool() -> None:
+    """Close the pool; safe to call twice."""
+    if DB.pool:
+        await DB.close_connection_pool()
+
+
+async def connect() -> Any:
+    """Return a connection of its own, outside the pool, for LISTEN and long leases; the caller closes it."""
+    return await asyncpg.connect(**DB.config)
+
+
+def in_transaction() -> bool:
+    """Tell whether the calling task is inside a transaction."""
+    return DB.current_transaction.get() is not None
+
+
+@asynccontextmanager
+async def transaction() -> AsyncIterator[None]:
+    """Run the block as one transaction; inside another one, as a savepoint that is rolled back alone."""
+    outer = DB.current_transaction.get()
+    if outer is None:
+        async with DB.transaction():
+            yield
+        return
+    savepoint = await outer.savepoint()
+    try:
+        yield
+    except BaseException:
+        if not outer.connection.is_closed():
+            await savepoint.rollback_to()
+        raise
+    await savepoint.release()
+
+
+async def _call(method: str, sql: str, args: Sequence[Any]) -> Any:
+    current = DB.current_transaction.get()
+    if current is not None:
+        return await getattr(current.connection, method)(sql, *args)
+    if DB.pool is None:
+        raise Unavailable(N_("The database is not open."))
+    async with DB.pool.acquire() as connection:
+        return await getattr(connection, method)(sql, *args)
+
+
+async def fetch(sql: str, *args: Any) -> list[Any]:
+    """Return all rows of a statement of our own, with $1 parameters, inside the current transaction if there is one."""
+    rows: list[Any] = await _call("fetch", sql, args)
+    return rows
+
+
+async def fetchrow(sql: str, *args: Any) -> Any:
+    """Return the first row, or None."""
+    return await _call("fetchrow", sql, args)
+
+
+async def fetchval(sql: str, *args: Any) -> Any:
+    """Return the first column of the first row, or None."""
+    return await _call("fetchval", sql, args)
+
+
+async def execute(sql: str, *args: Any) -> int:
+    """Run a statement and return how many rows it touched."""
+    tag: str = await _call("execute", sql, args)
+    last = tag.rsplit(" ", 1)[-1]
+    return int(last) if last.isdigit() else 0
+
+
+async def script(sql: str) -> None:
+    """Run several statements at once, without parameters; for migrations."""
+    await _call("execute", sql, ())
+
+
+def retried(verb: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """Run a verb again once after a lock timeout or deadlock, then refuse with Unavailable; a lost server is refused at once.
+
+    Only the outermost verb retries: within a transaction the caller's block must be run again as a whole.
+    """
+
+    @wraps(verb)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if in_transaction():
+            return await verb(*args, **kwargs)
+        try:
+            try:
+                return await verb(*args, **kwargs)
+            except BUSY:
+                return await verb(*args, **kwargs)
+        except BUSY as error:
+            raise Unavailable() from error
+        except LOST as error:
+            raise Unavailable(N_("The database does not answer. Try again in a few seconds.")) from error
+
+    return run
