@@ -4,9 +4,13 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
+from incubator.accounts.tables import Account, ApiToken, Person, RoleGrant, SignIn
+from incubator.merchants.tables import Merchant, Shop
+from incubator.sites.tables import Site
+
 APP_CONFIG = AppConfig(
     app_name="incubator",
     migrations_folder_path=str(Path(__file__).parent / "migrations"),
-    table_classes=[],
+    table_classes=[Site, Person, Account, RoleGrant, SignIn, ApiToken, Merchant, Shop],
     migration_dependencies=[],
 )

@@ -1,0 +1,218 @@
+"""The verbs of people and accounts: register, sign in and out, act for a merchant, change the password, hand out roles."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from incubator.accounts import passwords, rules
+from incubator.accounts.search import search_words
+from incubator.ground import clock, database
+from incubator.ground.audit.service import record
+from incubator.ground.errors import Conflict, Forbidden, Invalid, KaiboError, N_, NotFound
+from incubator.ground.rights import MERCHANT_ROLES, Actor, Role, Scope
+from incubator.ground.values import new_uid, phone as checked_phone
+
+MERCHANT_IDLE, MERCHANT_LONGEST = timedelta(days=30), timedelta(days=90)
+STAFF_LONGEST = timedelta(hours=12)
+TOKEN_PREFIX = "kaibo_"
+
+
+class WrongSignIn(KaiboError):
+    """Login and password do not fit; which of them is wrong is not said."""
+
+    code = "wrong-sign-in"
+    msgid = N_("Phone or e-mail and password do not fit. Check both, or ask the front desk for a new password.")
+
+
+class AlreadyKnown(Conflict):
+    """The phone number or e-mail address belongs to somebody already."""
+
+    code = "already-known"
+    msgid = N_("Somebody with this phone number or e-mail address is on file already.")
+
+
+def token_hash(token: str) -> bytes:
+    """Return what is kept of a random token: SHA-256 suffices for 256 bits of chance."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def add_person(actor: Actor, *, name: str, name_latin: str = "", phone: str | None = None, email: str | None = None,
+                     locale: str = "zh_CN", password: str | None = None) -> int:
+    """Put a person on file and return the id; with a password, also open an account.
+
+    Raises:
+        Forbidden: only staff, managers and administrators may.
+        Invalid: no name, a malformed phone or e-mail, a weak password.
+        AlreadyKnown: phone or e-mail is taken.
+    """
+    if not actor.has(Role.STAFF, Role.MANAGER, Role.ADMIN):
+        raise Forbidden()
+    name = rules.checked_name(name)
+    phone = checked_phone(phone) if phone else None
+    email = rules.checked_email(email) if email else None
+    kept = await passwords.hashed(rules.checked_password(password)) if password is not None else None
+    async with database.transaction():
+        person_id: int | None = await database.fetchval(
+            "INSERT INTO people (uid, name, name_latin, search, phone, email, locale, created_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id",
+            new_uid(), name, name_latin, search_words(name, name_latin), phone, email, locale, clock.now(),
+        )
+        if person_id is None:
+            raise AlreadyKnown()
+        if kept is not None:
+            await database.execute("INSERT INTO accounts VALUES ($1, $2, $3)", person_id, kept, clock.now())
+        await record(actor, "add_person", "person", person_id, after={"name": name, "account": kept is not None})
+    return person_id
+
+
+async def grant(actor: Actor, person_id: int, role: Role, scope: Scope, scope_id: int | None = None) -> None:
+    """Give a role; a role already held stays as it is.
+
+    Raises:
+        Forbidden: the actor may not hand out this role there.
+        Invalid: the role does not go with the scope.
+    """
+    if not can_grant(actor, role, scope, scope_id):
+        raise Forbidden()
+    if (role in MERCHANT_ROLES) != (scope == "merchant"):
+        raise Invalid.field("role", N_("This role does not go with this scope."))
+    async with database.transaction():
+        site_id, merchant_id = (scope_id if scope == s else None for s in ("site", "merchant"))
+        grant_id = await database.fetchval(
+            "INSERT INTO grants (uid, person, role, scope, site, merchant, granted_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+            " ON CONFLICT DO NOTHING RETURNING id",
+            new_uid(), person_id, role, scope, site_id, merchant_id, clock.now(),
+        )
+        if grant_id is not None:
+            await record(actor, "grant", "person", person_id, merchant_id=merchant_id,
+                         after={"role": role, "scope": scope, "scope_id": scope_id})
+
+
+async def end_grant(actor: Actor, person_id: int, role: Role, scope: Scope, scope_id: int | None = None) -> None:
+    """Take a role away; it is gone with the person's next request.
+
+    Raises:
+        Forbidden: the actor may not.
+        NotFound: the person does not hold it.
+    """
+    leaves_alone = scope == "merchant" and actor.person_id == person_id
+    if not leaves_alone and not can_grant(actor, role, scope, scope_id):
+        raise Forbidden()
+    async with database.transaction():
+        ended = await database.execute(
+            "UPDATE grants SET ended_at = $5 WHERE person = $1 AND role = $2 AND scope = $3"
+            " AND coalesce(site, merchant) IS NOT DISTINCT FROM $4 AND ended_at IS NULL",
+            person_id, role, scope, scope_id, clock.now(),
+        )
+        if not ended:
+            raise NotFound()
+        if scope == "merchant":
+            await database.execute(
+                "UPDATE sign_ins SET acting_merchant = NULL WHERE person = $1 AND acting_merchant = $2 AND NOT EXISTS"
+                " (SELECT 1 FROM grants WHERE person = $1 AND merchant = $2 AND ended_at IS NULL)", person_id, scope_id)
+        await record(actor, "end_grant", "person", person_id, merchant_id=scope_id if scope == "merchant" else None,
+                     before={"role": role, "scope": scope, "scope_id": scope_id})
+
+
+def can_grant(actor: Actor, role: Role, scope: Scope, scope_id: int | None) -> bool:
+    """May this actor hand out that role there?"""
+    if scope == "merchant" and scope_id is not None:
+        return actor.has(Role.STAFF, Role.MANAGER, Role.ADMIN) or actor.belongs_to(scope_id, Role.OWNER)
+    return actor.has(Role.ADMIN) and (role is not Role.ADMIN or actor.is_house or actor.has(Role.ADMIN))
+
+
+async def sign_in(login: str, password: str, agent: str = "") -> str:
+    """Check login (phone or e-mail) and password, and return the new cookie token; always a fresh one.
+
+    Raises:
+        WrongSignIn: they do not fit, or the account is closed; the work done is the same in each case.
+    """
+    login = rules.as_login(login)
+    row = await database.fetchrow(
+        "SELECT p.id, a.password_hash, a.disabled_at FROM people p JOIN accounts a ON a.person = p.id"
+        " WHERE p.phone = $1 OR p.email = $1", login)
+    fits = await passwords.matches(password[: passwords.LONGEST], row["password_hash"] if row else None)
+    if row is None or not fits or row["disabled_at"] is not None:
+        raise WrongSignIn()
+    return await _open_sign_in(row["id"], agent)
+
+
+async def _open_sign_in(person_id: int, agent: str) -> str:
+    token = secrets.token_urlsafe(32)
+    grants = await database.fetch(
+        "SELECT scope, merchant FROM grants WHERE person = $1 AND ended_at IS NULL ORDER BY id", person_id)
+    is_staff = any(row["scope"] != "merchant" for row in grants)
+    acting = next((row["merchant"] for row in grants if row["merchant"] is not None), None)
+    await database.execute(
+        "INSERT INTO sign_ins (token_hash, person, acting_merchant, is_staff, expires_at, agent)"
+        " VALUES ($1, $2, $3, $4, now() + $5::interval, $6)",
+        token_hash(token), person_id, acting, is_staff, STAFF_LONGEST if is_staff else MERCHANT_LONGEST, agent[:200],
+    )
+    return token
+
+
+async def sign_out(token: str) -> None:
+    """Close the sign-in of this cookie; closing it twice is fine."""
+    await database.execute("DELETE FROM sign_ins WHERE token_hash = $1", token_hash(token))
+
+
+async def act_for(actor: Actor, token: str, merchant_id: int | None) -> None:
+    """Choose the merchant for whom the signed-in person acts; None for nobody.
+
+    Raises:
+        Forbidden: the person does not belong to it.
+    """
+    if merchant_id is not None and not actor.belongs_to(merchant_id):
+        raise Forbidden()
+    await database.execute("UPDATE sign_ins SET acting_merchant = $2 WHERE token_hash = $1", token_hash(token), merchant_id)
+
+
+async def change_password(actor: Actor, old: str, new: str, keep_token: str | None = None) -> None:
+    """Set a new password and close all other sign-ins of the person.
+
+    Raises:
+        Forbidden: nobody is signed in.
+        Invalid: the old one does not fit, or the new one is weak.
+    """
+    if actor.person_id is None:
+        raise Forbidden()
+    kept = await database.fetchval("SELECT password_hash FROM accounts WHERE person = $1", actor.person_id)
+    if not await passwords.matches(old[: passwords.LONGEST], kept):
+        raise Invalid.field("old", N_("This is not your present password."))
+    fresh = await passwords.hashed(rules.checked_password(new, "new"))
+    async with database.transaction():
+        await database.execute("UPDATE accounts SET password_hash = $2, password_changed_at = $3 WHERE person = $1",
+                               actor.person_id, fresh, clock.now())
+        await database.execute("DELETE FROM sign_ins WHERE person = $1 AND token_hash <> $2",
+                               actor.person_id, token_hash(keep_token or ""))
+        await record(actor, "change_password", "person", actor.person_id)
+
+
+async def set_locale(actor: Actor, locale: str) -> None:
+    """Keep the language of a signed-in person."""
+    await database.execute("UPDATE people SET locale = $2 WHERE id = $1", actor.person_id, locale)
+
+
+async def create_token(actor: Actor, person_id: int, label: str, *, days: int = 90, can_write: bool = True) -> str:
+    """Make an API token for a person and return it; it is shown this once, only its hash is kept.
+
+    Raises:
+        Forbidden: only the person and administrators may.
+    """
+    if actor.person_id != person_id and not actor.has(Role.ADMIN):
+        raise Forbidden()
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    async with database.transaction():
+        token_id = await database.fetchval(
+            "INSERT INTO api_tokens (token_hash, person, label, can_write, expires_at)"
+            " VALUES ($1, $2, $3, $4, now() + $5::interval) RETURNING id",
+            token_hash(token), person_id, label, can_write, timedelta(days=days),
+        )
+        await record(actor, "create_token", "api_token", token_id, after={"person": person_id, "label": label, "days": days})
+    return token
+
+
+async def known_person(login: str) -> int | None:
+    """Return the id of the person on file with this phone number or e-mail address, None when there is none."""
+    found: int | None = await database.fetchval("SELECT id FROM people WHERE phone = $1 OR email = $1", rules.as_login(login))
+    return found

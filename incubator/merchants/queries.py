@@ -1,0 +1,123 @@
+"""Merchants as pages show them."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from incubator.ground import database
+from incubator.ground.errors import NotFound
+from incubator.ground.rights import Actor
+from incubator.merchants.rights import can_see
+
+
+class MerchantRow(msgspec.Struct, frozen=True):
+    """One merchant in a list."""
+
+    id: int
+    uid: UUID
+    name: str
+    short_name: str
+    kind: str
+    status: str
+    town: str
+    products: str
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One member with all roles held in the merchant."""
+
+    person_id: int
+    person_uid: UUID
+    name: str
+    phone: str | None
+    roles: tuple[str, ...]
+
+
+class ShopRow(msgspec.Struct, frozen=True):
+    """One shop; None dates are unknown or still open."""
+
+    uid: UUID
+    platform: str
+    name: str
+    url: str
+    opened_on: date | None
+    closed_on: date | None
+
+
+class MerchantFile(msgspec.Struct, frozen=True):
+    """The profile whole, with members and shops."""
+
+    id: int
+    uid: UUID
+    site_id: int
+    name: str
+    short_name: str
+    kind: str
+    credit_code: str | None
+    contact_name: str
+    contact_phone: str
+    town: str
+    products: str
+    status: str
+    version: int
+    members: tuple[Member, ...]
+    shops: tuple[ShopRow, ...]
+
+
+def _pattern(search: str) -> str:
+    return "%" + search.lower().replace("%", "").replace("_", "") + "%"
+
+
+async def merchants(actor: Actor, search: str = "", after: str = "", limit: int = 50) -> list[MerchantRow]:
+    """Return merchants that the actor may see, by name, pinyin, code or phone; `after` is the last name of the page before."""
+    own = None if actor.may_read_all else list(actor.merchant_ids)
+    rows = await database.fetch(
+        "SELECT id, uid, name, short_name, kind, status, town, products FROM merchants"
+        " WHERE search LIKE $1 AND name > $2 AND ($3::bigint[] IS NULL OR id = ANY($3)) ORDER BY name LIMIT $4",
+        _pattern(search), after, own, limit)
+    return [MerchantRow(*row) for row in rows]
+
+
+async def merchant_file(actor: Actor, uid: UUID) -> MerchantFile:
+    """Return one merchant whole, in three queries.
+
+    Raises:
+        NotFound: unknown, or not visible to the actor.
+    """
+    row = await database.fetchrow(
+        "SELECT id, uid, site, name, short_name, kind, credit_code, contact_name, contact_phone, town, products, status, version"
+        " FROM merchants WHERE uid = $1", uid)
+    if row is None or not can_see(actor, row["id"]):
+        raise NotFound()
+    return MerchantFile(*row, tuple(await members(row["id"])), tuple(await shops(row["id"])))
+
+
+async def members(merchant_id: int) -> list[Member]:
+    """Return the present members with their roles, owners first."""
+    rows = await database.fetch(
+        "SELECT p.id, p.uid, p.name, p.phone, array_agg(g.role ORDER BY g.id) AS roles FROM grants g"
+        " JOIN people p ON p.id = g.person WHERE g.merchant = $1 AND g.ended_at IS NULL"
+        " GROUP BY p.id ORDER BY bool_or(g.role = 'owner') DESC, p.name", merchant_id)
+    return [Member(r["id"], r["uid"], r["name"], r["phone"], tuple(r["roles"])) for r in rows]
+
+
+async def shops(merchant_id: int) -> list[ShopRow]:
+    """Return the shops, open ones first."""
+    rows = await database.fetch(
+        "SELECT uid, platform, name, url, opened_on, closed_on FROM shops WHERE merchant = $1"
+        " ORDER BY closed_on IS NOT NULL, id", merchant_id)
+    return [ShopRow(*row) for row in rows]
+
+
+async def names(ids: set[int]) -> dict[int, str]:
+    """Return the short names of these merchants, in one query."""
+    rows: list[Any] = await database.fetch("SELECT id, short_name FROM merchants WHERE id = ANY($1)", list(ids))
+    return {row["id"]: row["short_name"] for row in rows}
+
+
+async def merchant_id_by_uid(uid: UUID) -> int | None:
+    """Return the inner id of a merchant, None when unknown."""
+    found: int | None = await database.fetchval("SELECT id FROM merchants WHERE uid = $1", uid)
+    return found

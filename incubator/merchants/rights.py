@@ -1,0 +1,28 @@
+"""Who may see and change merchants."""
+
+from incubator.ground.rights import Actor, Role
+
+
+def can_see(actor: Actor, merchant_id: int) -> bool:
+    """May this actor open the merchant's file?"""
+    return actor.belongs_to(merchant_id) or actor.may_read_all or actor.has(Role.MENTOR)
+
+
+def can_register(actor: Actor) -> bool:
+    """May this actor put a new merchant on file?"""
+    return actor.has(Role.STAFF, Role.MANAGER, Role.ADMIN)
+
+
+def can_update(actor: Actor, merchant_id: int) -> bool:
+    """May this actor change the profile and its shops?"""
+    return actor.belongs_to(merchant_id, Role.OWNER) or actor.has(Role.STAFF, Role.MANAGER, Role.ADMIN)
+
+
+def can_change_status(actor: Actor) -> bool:
+    """May this actor pause a merchant or take it back?"""
+    return actor.has(Role.MANAGER, Role.ADMIN)
+
+
+def can_change_members(actor: Actor, merchant_id: int) -> bool:
+    """May this actor add and remove members?"""
+    return actor.belongs_to(merchant_id, Role.OWNER) or actor.has(Role.STAFF, Role.MANAGER, Role.ADMIN)
