@@ -1,0 +1,179 @@
+"""The gate before every request: who asks, whether the request comes from our own pages, and the headers of each answer."""
+
+import hashlib
+import hmac
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from booking.checkin import queries as checkin
+from frontend import i18n
+from incubator.accounts import queries as accounts
+from incubator.ground.errors import Forbidden, KaiboError, N_
+from incubator.ground.rights import Actor
+
+COOKIE = "kaibo"
+DEVICE_COOKIE = "kaibo_device"
+LOCALE_COOKIE = "kaibo_locale"
+SAFE = {"GET", "HEAD", "OPTIONS"}
+OPEN_PATHS = ("/static/", "/health", "/favicon")
+HEADERS = [
+    (b"content-security-policy", b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
+                                 b" frame-ancestors 'none'; form-action 'self'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+
+
+class NotSignedIn(KaiboError):
+    """The request needs somebody who is signed in."""
+
+    code = "not-signed-in"
+    msgid = N_("Sign in first.")
+
+
+class ForeignOrigin(Forbidden):
+    """An unsafe request with a cookie did not come from our own pages."""
+
+    code = "foreign-origin"
+    msgid = N_("This request did not come from a page of this site. Reload the page and try again.")
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Who asks, and by which means (`cookie token device none`); `token` is the cookie itself, never logged."""
+
+    actor: Actor
+    means: str
+    token: str = ""
+    can_write: bool = True
+    person_uid: str = ""
+
+
+def who(connection: ASGIConnection[Any, Any, Any, Any]) -> Who:
+    """Return what the gate found out."""
+    found: Who = connection.scope["state"]["who"]
+    return found
+
+
+def signed_in(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
+    """Return the signed-in actor.
+
+    Raises:
+        NotSignedIn: nobody is.
+    """
+    found = who(connection)
+    if found.actor.person_id is None:
+        raise NotSignedIn()
+    return found.actor
+
+
+def actor_or_device(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
+    """Return the signed-in person, or the paired tablet.
+
+    Raises:
+        NotSignedIn: neither.
+    """
+    found = who(connection)
+    if found.actor.person_id is None and found.actor.device_id is None:
+        raise NotSignedIn()
+    return found.actor
+
+
+def form_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Return the token that forms of this cookie carry: a keyed hash of the cookie, so nothing needs to be kept."""
+    return hmac.new(b"form", who(connection).token.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def is_ours(request_origin: str | None, fetch_site: str | None, host: str, base_url: str | None) -> bool:
+    """Tell whether an unsafe request comes from our own pages, by Origin or else by Sec-Fetch-Site."""
+    if request_origin is not None:
+        expected = urlsplit(base_url).netloc if base_url else host
+        return urlsplit(request_origin).netloc == expected != ""
+    return fetch_site == "same-origin"
+
+
+class Gate(ASGIMiddleware):
+    """Identifies, refuses foreign unsafe requests, sets language and headers."""
+
+    scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
+
+    def __init__(self, base_url: str | None) -> None:
+        self.base_url = base_url
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Let one request through, or raise."""
+        path: str = scope["path"]
+        if path.startswith(OPEN_PATHS):
+            scope["state"]["who"] = Who(Actor(None, ""), "none")
+            await next_app(scope, receive, send)
+            return
+        connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope, receive, send)
+        request_id = secrets.token_hex(4)
+        scope["state"]["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        found = await _identify(connection, request_id)
+        scope["state"]["who"] = found
+        i18n.use(i18n.negotiate(connection.headers.get("accept-language"), connection.cookies.get(LOCALE_COOKIE),
+                                found.actor.locale if found.actor.person_id else None))
+        self._refuse_foreign(connection, found)
+        await next_app(scope, receive, _with_headers(send, request_id))
+
+    def _refuse_foreign(self, connection: ASGIConnection[Any, Any, Any, Any], found: Who) -> None:
+        is_socket = connection.scope["type"] == ScopeType.WEBSOCKET
+        if found.means == "token" or (not is_socket and connection.scope.get("method") in SAFE):
+            return
+        headers = connection.headers
+        if not is_ours(headers.get("origin"), headers.get("sec-fetch-site"), headers.get("host", ""), self.base_url):
+            raise ForeignOrigin()
+
+
+async def _identify(connection: ASGIConnection[Any, Any, Any, Any], request_id: str) -> Who:
+    bearer = connection.headers.get("authorization", "")
+    if bearer.startswith("Bearer "):
+        session = await accounts.by_api_token(bearer[7:], request_id)
+        if session is None:
+            raise NotSignedIn(N_("This token is unknown, expired or revoked."))
+        return Who(session.actor, "token", can_write=session.can_write, person_uid=str(session.person_uid))
+    token = connection.cookies.get(COOKIE)
+    if token:
+        session = await accounts.by_cookie(token, request_id)
+        if session is not None:
+            if session.is_old:
+                await accounts.touch(token)
+            return Who(session.actor, "cookie", token, person_uid=str(session.person_uid))
+    device_token = connection.cookies.get(DEVICE_COOKIE)
+    if device_token:
+        actor = await checkin.device_actor(device_token, request_id)
+        if actor is not None:
+            return Who(actor, "device", device_token)
+    return Who(Actor(None, "", request_id=request_id), "none")
+
+
+def _with_headers(send: Send, request_id: str) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            headers += [*HEADERS, (b"x-request-id", request_id.encode())]
+            if not any(name.lower() == b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
+            message["headers"] = headers
+        await send(message)
+
+    return send_with_headers
+
+
+def request_id_of(request: Request[Any, Any, Any]) -> str:
+    """Return the number that a person may quote for this request."""
+    found: str = request.scope["state"].get("request_id", "")
+    return found

@@ -1,0 +1,122 @@
+"""The command line: one sub-command per process, and what an administrator does in a terminal."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+
+import uvicorn
+from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
+
+from frontend import demo, director_process, run, worker
+from frontend.composition import open_house
+from incubator.accounts import service as accounts
+from incubator.ground import database, secrets
+from incubator.ground.rights import house
+from incubator.ground.settings import BadSetting, Settings, load
+
+APPS = ("incubator", "booking", "studio", "frontend")
+Command = Callable[[Settings, argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one sub-command and return the exit status; a bad setting is named and stops the start with 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load()
+    except BadSetting as error:
+        print(f"kaibo: {error}", file=sys.stderr)
+        return 2
+    command: Command = options.command
+    return command(settings, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kaibo", description="Live rooms, desks and OBS of an e-commerce service centre.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        return sub
+
+    add("run", _run, "Serve everything on this machine, embedded servers included.")
+    add("web", _web, "Serve pages and API.")
+    add("worker", _worker, "Run jobs.")
+    add("director", _director, "Own the rooms' OBS.")
+    add("migrate", _migrate, "Bring the database to this version.")
+    add("demo", _demo, "Fill an empty installation with a believable centre.")
+    add("new-key", _new_key, "Print a fresh secrets key.")
+    token = add("token", _token, "Make an API token for a person and print it once.")
+    token.add_argument("action", choices=["create"])
+    token.add_argument("--for", dest="login", required=True, help="phone number or e-mail of the person")
+    token.add_argument("--label", default="token")
+    token.add_argument("--days", type=int, default=90)
+    token.add_argument("--read-only", action="store_true")
+    return parser
+
+
+def _run(settings: Settings, _options: argparse.Namespace) -> int:
+    return run.main(settings)
+
+
+def _web(settings: Settings, _options: argparse.Namespace) -> int:
+    uvicorn.run(
+        "frontend.app:create_app", factory=True, host=settings.host, port=settings.port, http="httptools", loop="uvloop",
+        ws="websockets-sansio", log_level="warning", access_log=False, timeout_graceful_shutdown=3, server_header=False,
+    )
+    return 0
+
+
+def _worker(settings: Settings, _options: argparse.Namespace) -> int:
+    asyncio.run(worker.work(settings))
+    return 0
+
+
+def _director(settings: Settings, _options: argparse.Namespace) -> int:
+    asyncio.run(director_process.direct(settings))
+    return 0
+
+
+def _migrate(settings: Settings, _options: argparse.Namespace) -> int:
+    return asyncio.run(migrate(settings))
+
+
+async def migrate(settings: Settings) -> int:
+    """Run what is missing of every floor's migrations, and return the exit status."""
+    if settings.database_url:
+        database.configure(settings.database_url)
+    await database.open_pool(max_size=2)
+    try:
+        for app in APPS:
+            result = await ForwardsMigrationManager(app_name=app, migration_id="all", fake=False).run()
+            if not result.success:
+                print(f"kaibo: migrating {app} stopped: {result.message}", file=sys.stderr)
+                return 1
+    finally:
+        await database.close_pool()
+    return 0
+
+
+def _demo(settings: Settings, _options: argparse.Namespace) -> int:
+    return asyncio.run(demo.main(settings))
+
+
+def _new_key(_settings: Settings, _options: argparse.Namespace) -> int:
+    print(secrets.new_key())
+    return 0
+
+
+def _token(settings: Settings, options: argparse.Namespace) -> int:
+    return asyncio.run(_create_token(settings, options))
+
+
+async def _create_token(settings: Settings, options: argparse.Namespace) -> int:
+    async with open_house(settings, connections=2):
+        person_id = await accounts.known_person(options.login)
+        if person_id is None:
+            print(f"kaibo: nobody is on file with {options.login}", file=sys.stderr)
+            return 1
+        actor = house("command line")
+        print(await accounts.create_token(actor, person_id, options.label, days=options.days, can_write=not options.read_only))
+    return 0

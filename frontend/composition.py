@@ -1,0 +1,90 @@
+"""Puts a process together: database, secrets, clock, Redis, and the handlers of all floors; every entry point uses it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
+
+from booking.reservations import jobs as reservations_jobs
+from frontend import logs
+from incubator.ground import database, secrets
+from incubator.ground.audit.service import seal_minutes
+from incubator.ground.queue.registry import Registry
+from incubator.ground.settings import Settings
+from incubator.sites.service import CLOCK_CHANNEL, load_clock
+from studio.live_sessions import jobs as live_sessions_jobs
+
+# connect raises a bare OSError when the server is away; redis-py retries it only when told to
+AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+class House(msgspec.Struct, frozen=True):
+    """What a running process holds."""
+
+    settings: Settings
+    redis: Any
+    is_demo: bool
+
+
+def connect_redis(url: str, *, tries: int = 3) -> Redis:
+    """Return a client that survives a restart of the server; it connects at the first use."""
+    retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), tries, supported_errors=AWAY)
+    client: Redis = Redis.from_url(url, retry=retry, retry_on_error=list(AWAY), socket_connect_timeout=2)
+    return client
+
+
+def build_registry() -> Registry:
+    """Return the handlers of all floors; the only place that sees them together."""
+    registry = Registry()
+    registry.every(timedelta(minutes=1), "seal_audit", _seal)
+    reservations_jobs.register(registry)
+    live_sessions_jobs.register(registry)
+    return registry
+
+
+async def _seal(_args: dict[str, Any]) -> str:
+    return f"{await seal_minutes()} minutes sealed"
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, connections: int = 10) -> AsyncIterator[House]:
+    """Open database, secrets, clock and Redis for one process, and close them at the end."""
+    logs.configure(as_json=settings.log_json)
+    secrets.use(secrets.keyring(settings.data, settings.secrets_key))
+    if settings.database_url:
+        database.configure(settings.database_url)
+    await database.open_pool(max_size=connections)
+    redis = connect_redis(settings.redis_url or "redis://127.0.0.1:6379")
+    follower = None
+    try:
+        is_demo = await load_clock()
+        follower = asyncio.create_task(_follow_clock()) if is_demo else None
+        yield House(settings, redis, is_demo)
+    finally:
+        if follower is not None:
+            follower.cancel()
+        await redis.aclose()
+        await database.close_pool()
+
+
+async def _follow_clock() -> None:
+    """Read the clock's offset again whenever it is shifted; after an outage, listen anew."""
+    while True:
+        try:
+            connection = await database.connect()
+            heard = asyncio.Event()
+            await connection.add_listener(CLOCK_CHANNEL, lambda *_: heard.set())
+            connection.add_termination_listener(lambda *_: heard.set())
+            while not connection.is_closed():
+                await load_clock()
+                await heard.wait()
+                heard.clear()
+        except database.LOST:
+            await asyncio.sleep(1)

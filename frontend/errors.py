@@ -1,0 +1,160 @@
+"""The one list of refusals and their HTTP answers: problem+json (RFC 9457) for programs, a page or partial for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    SerializationException,
+    ValidationException,
+)
+from litestar.response import Redirect
+
+from frontend import i18n, render
+from frontend.auth import NotSignedIn, request_id_of
+from incubator.accounts.service import WrongSignIn
+from incubator.ground import database
+from incubator.ground.errors import Conflict, FieldError, Forbidden, Invalid, KaiboError, N_, NotFound, Unavailable
+
+log = structlog.get_logger()
+PROBLEM_JSON = "application/problem+json"
+
+STATUS: Mapping[type[KaiboError], int] = {
+    NotSignedIn: 401, WrongSignIn: 401, Forbidden: 403, NotFound: 404, Conflict: 409, Invalid: 422, Unavailable: 503,
+}
+HTTP_WORDS: Mapping[int, tuple[str, str]] = {
+    400: ("malformed", N_("The request could not be read.")),
+    401: ("not-signed-in", N_("Sign in first.")),
+    403: ("forbidden", N_("You may not do this.")),
+    404: ("not-found", N_("There is nothing at this address.")),
+    405: ("method-not-allowed", N_("This address does not do that.")),
+    413: ("too-large", N_("This is larger than can be taken.")),
+    415: ("wrong-content-type", N_("Send this as application/json.")),
+    422: ("invalid", N_("Some fields need another look.")),
+    429: ("too-many", N_("Too many tries. Wait a minute and try again.")),
+    503: ("unavailable", N_("Busy at the moment. Nothing was changed; try again in a few seconds.")),
+}
+OURS = N_("Not saved; our fault. Try again shortly or quote {number}.")
+
+
+class TooMany(KaiboError):
+    """Somebody tried too often."""
+
+    code = "too-many"
+    msgid = N_("Too many tries. Wait {seconds} seconds and try again.")
+
+
+class Malformed(KaiboError):
+    """The request is not well formed."""
+
+    code = "malformed"
+    msgid = N_("The request could not be read.")
+
+
+class WrongContentType(KaiboError):
+    """The body has another content type than the route takes."""
+
+    code = "wrong-content-type"
+    msgid = N_("Send this as application/json.")
+
+
+OTHER_STATUS: Mapping[type[KaiboError], int] = {TooMany: 429, Malformed: 400, WrongContentType: 415}
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One wrong field, in the reader's language."""
+
+    field: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A refusal as programs read it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldProblem] = []
+    alternatives: list[Any] = []
+    instance: str = ""
+
+
+def status_of(error: KaiboError) -> int:
+    """Return the HTTP status of a refusal: that of its nearest listed ancestor."""
+    for kind in type(error).__mro__:
+        for table in (STATUS, OTHER_STATUS):
+            if kind in table:
+                return table[kind]
+    return 500
+
+
+def problem_of(error: KaiboError, instance: str) -> dict[str, Any]:
+    """Return a refusal as problem+json, told in the current language."""
+    detail = i18n.translate(error.text, error.params)
+    fields = error.errors if isinstance(error, Invalid) else ()
+    body: dict[str, Any] = {"type": f"/problems/{error.code}", "title": detail, "status": status_of(error), "detail": detail,
+                            "code": error.code, "instance": instance}
+    if fields:
+        body["errors"] = [field_problem(field) for field in fields]
+    return body | {name: value for name, value in error.extra.items() if name not in body}
+
+
+def field_problem(error: FieldError) -> dict[str, str]:
+    """Return one field's message in the current language."""
+    return {"field": error.field, "message": i18n.translate(error.msgid, dict(error.params))}
+
+
+def _as_kaibo(error: Exception, number: str) -> tuple[KaiboError, int]:
+    """Return any exception as a refusal with its status; unknown ones are our own fault."""
+    if isinstance(error, KaiboError):
+        return error, status_of(error)
+    if isinstance(error, database.LOST) or isinstance(error, database.BUSY):
+        return Unavailable(), 503
+    if isinstance(error, ValidationException):
+        return _fields(error), 422
+    if isinstance(error, (SerializationException, ClientException)) and getattr(error, "status_code", 400) == 400:
+        return Malformed(), 400
+    if isinstance(error, (NotFoundException, MethodNotAllowedException, HTTPException)) and error.status_code < 500:
+        code, msgid = HTTP_WORDS.get(error.status_code, HTTP_WORDS[400])
+        refusal = KaiboError(msgid)
+        refusal.code = code  # type: ignore[misc]  # one-off refusal with the slug of its status
+        return refusal, error.status_code
+    log.error("unexpected", number=number, exc_info=error)
+    return KaiboError(OURS, number=number), 500
+
+
+def _fields(error: ValidationException) -> KaiboError:
+    extra = error.extra if isinstance(error.extra, list) else []
+    found = [FieldError(str(item.get("key", "")), N_("This value cannot be used here.")) for item in extra if isinstance(item, dict)]
+    return Invalid(found or [FieldError("", N_("The request could not be read."))])
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Turn any exception into an answer in the reader's language; a plain function, Litestar 2 takes no coroutine here."""
+    number = request_id_of(request) or "00000000"
+    refusal, status = _as_kaibo(error, number)
+    headers = {"Retry-After": str(getattr(refusal, "retry_after_s", 2))} if status in (503, 429) else {}
+    if wants_json(request):
+        body = problem_of(refusal, request.scope["path"]) | {"status": status}
+        return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
+    if status == 401 and not request.headers.get("hx-request") and not isinstance(refusal, WrongSignIn):
+        return Redirect(f"/sign-in?next={request.scope['path']}", status_code=303)
+    if status == 401 and request.headers.get("hx-request"):
+        headers["HX-Redirect"] = "/sign-in"
+    text = i18n.translate(refusal.text, refusal.params)
+    page = render.error_page(request, status, text, refusal)
+    return Response(page, status_code=status, media_type="text/html", headers=headers)
+
+
+def wants_json(request: Request[Any, Any, Any]) -> bool:
+    """Tell whether a program asks: everything under /api, and whoever accepts JSON only."""
+    accepts = request.headers.get("accept", "")
+    return request.scope["path"].startswith("/api/") or ("json" in accepts and "html" not in accepts)

@@ -1,0 +1,77 @@
+"""A request repeated with the same Idempotency-Key is answered with the first answer and not done again."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+
+from frontend.auth import who
+from incubator.ground import database
+from incubator.ground.errors import Conflict, Invalid, N_
+from incubator.ground.rights import Actor
+
+HEADER = "idempotency-key"
+LONGEST_KEY = 200
+KEPT_FOR = "24 hours"
+
+
+class KeyReused(Conflict):
+    """The key was used for another request."""
+
+    code = "idempotency-mismatch"
+    msgid = N_("This Idempotency-Key was used with another body. Use a new key for a new request.")
+
+
+async def once(request: Request[Any, Any, Any], status: int, verb: Callable[[], Awaitable[Any]]) -> Response[Any]:
+    """Run the verb and answer with its result as JSON, once per key, actor and route.
+
+    1. The key's row is inserted first, in the transaction of the verb: a second request with the key waits there.
+    2. The answer is kept in the same transaction, so a crash leaves both or neither.
+    3. A refusal rolls everything back; a repeat then tries again.
+
+    Raises:
+        KeyReused: the key came with another body.
+        Invalid: the key is too long.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return Response(await verb(), status_code=status)
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise Invalid.field("Idempotency-Key", N_("A key has 1 to {most} characters."), most=LONGEST_KEY)
+    body_hash = hashlib.sha256(await request.body()).digest()
+    kept_status, body = await _kept(_name(who(request).actor), f"{request.method} {request.scope['path']}", key, body_hash, status, verb)
+    return Response(body, status_code=kept_status, media_type="application/json")
+
+
+def _name(actor: Actor) -> str:
+    return f"person:{actor.person_id}" if actor.person_id is not None else f"device:{actor.device_id}"
+
+
+@database.retried
+async def _kept(name: str, route: str, key: str, body_hash: bytes, status: int,
+                verb: Callable[[], Awaitable[Any]]) -> tuple[int, bytes]:
+    async with database.transaction():
+        await database.execute(
+            f"DELETE FROM kept_answers WHERE who = $1 AND route = $2 AND key = $3 AND kept_at < now() - interval '{KEPT_FOR}'",
+            name, route, key)
+        is_new = await database.execute(
+            "INSERT INTO kept_answers (who, route, key, body_hash) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            name, route, key, body_hash)
+        if not is_new:
+            row = await database.fetchrow(
+                "SELECT body_hash, status, body FROM kept_answers WHERE who = $1 AND route = $2 AND key = $3", name, route, key)
+            if row["body_hash"] != body_hash:
+                raise KeyReused()
+            return row["status"], row["body"]
+        body = msgspec.json.encode(await verb())
+        await database.execute(
+            "UPDATE kept_answers SET status = $4, body = $5 WHERE who = $1 AND route = $2 AND key = $3",
+            name, route, key, status, body)
+        return status, body
+
+
+async def forget_old() -> int:
+    """Delete what is older than a day; runs by job."""
+    return await database.execute(f"DELETE FROM kept_answers WHERE kept_at < now() - interval '{KEPT_FOR}'")
