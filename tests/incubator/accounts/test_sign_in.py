@@ -1,0 +1,120 @@
+"""Signing in and out, sessions, tokens and passwords."""
+
+from datetime import timedelta
+
+import pytest
+
+from incubator.accounts import queries, service
+from incubator.ground import database
+from incubator.ground.errors import Forbidden, Invalid
+from incubator.ground.rights import Role
+from tests.people import HOUSE, PASSWORD, People
+
+
+@pytest.mark.parametrize("login", ["13800000001", "+86 138 0000 0001", "alice@example.com", "Alice@Example.com "])
+async def test_it_works(people: People, login: str) -> None:
+    token = await service.sign_in(login, PASSWORD)
+    session = await queries.by_cookie(token)
+    assert session is not None
+    assert session.actor.person_id == people.alice.person_id
+    assert session.actor.merchant_id == people.sunrise_id
+    assert session.actor.belongs_to(people.sunrise_id, Role.OWNER)
+
+
+@pytest.mark.parametrize(("login", "password"), [("13800000001", "wrong"), ("13899999999", PASSWORD), ("", ""), ("x@y.zz", "x" * 5000)])
+async def test_what_does_not_fit_is_refused_alike(people: People, login: str, password: str) -> None:
+    with pytest.raises(service.WrongSignIn):
+        await service.sign_in(login, password)
+
+
+async def test_each_sign_in_has_a_token_of_its_own(people: People) -> None:
+    assert await service.sign_in("13800000001", PASSWORD) != await service.sign_in("13800000001", PASSWORD)
+
+
+async def test_only_the_hash_is_kept(people: People) -> None:
+    token = await service.sign_in("13800000001", PASSWORD)
+    kept = await database.fetchval("SELECT token_hash FROM sign_ins")
+    assert token.encode() not in kept
+
+
+async def test_signing_out_closes_it(people: People) -> None:
+    token = await service.sign_in("13800000001", PASSWORD)
+    await service.sign_out(token)
+    await service.sign_out(token)
+    assert await queries.by_cookie(token) is None
+
+
+async def test_staff_stay_twelve_hours_merchants_ninety_days(people: People) -> None:
+    for login, longest in (("13800000004", timedelta(hours=12)), ("13800000001", timedelta(days=90))):
+        await service.sign_in(login, PASSWORD)
+        kept = await database.fetchval("SELECT expires_at - created_at FROM sign_ins ORDER BY expires_at DESC LIMIT 1")
+        assert abs(kept - longest) < timedelta(seconds=1)
+
+
+async def test_a_merchant_idle_for_a_month_is_out(people: People) -> None:
+    token = await service.sign_in("13800000001", PASSWORD)
+    await database.execute("UPDATE sign_ins SET last_seen_at = now() - interval '31 days'")
+    assert await queries.by_cookie(token) is None
+
+
+async def test_a_closed_account_is_out_at_once(people: People) -> None:
+    token = await service.sign_in("13800000001", PASSWORD)
+    await database.execute("UPDATE accounts SET disabled_at = now() WHERE person = $1", people.alice.person_id)
+    assert await queries.by_cookie(token) is None
+    with pytest.raises(service.WrongSignIn):
+        await service.sign_in("13800000001", PASSWORD)
+
+
+async def test_leaving_a_merchant_works_with_the_next_request(people: People) -> None:
+    token = await service.sign_in("13800000002", PASSWORD)
+    await service.end_grant(people.bob, people.bob.person_id or 0, Role.MEMBER, "merchant", people.sunrise_id)
+    session = await queries.by_cookie(token)
+    assert session is not None
+    assert session.actor.merchant_ids == frozenset()
+    assert session.actor.merchant_id is None
+
+
+async def test_acting_for_another_merchant(people: People) -> None:
+    await service.grant(HOUSE, people.alice.person_id or 0, Role.MEMBER, "merchant", people.other_id)
+    token = await service.sign_in("13800000001", PASSWORD)
+    alice = await queries.actor_of(people.alice.person_id or 0)
+    assert alice is not None
+    await service.act_for(alice, token, people.other_id)
+    session = await queries.by_cookie(token)
+    assert session is not None
+    assert session.actor.merchant_id == people.other_id
+
+
+async def test_nobody_acts_for_strangers(people: People) -> None:
+    token = await service.sign_in("13800000001", PASSWORD)
+    with pytest.raises(Forbidden):
+        await service.act_for(people.alice, token, people.other_id)
+
+
+async def test_a_new_password_closes_the_other_sign_ins(people: People) -> None:
+    here, there = await service.sign_in("13800000001", PASSWORD), await service.sign_in("13800000001", PASSWORD)
+    await service.change_password(people.alice, PASSWORD, "another long one", keep_token=here)
+    assert await queries.by_cookie(there) is None
+    assert await queries.by_cookie(here) is not None
+    assert await service.sign_in("13800000001", "another long one")
+
+
+@pytest.mark.parametrize(("old", "new", "field"), [("wrong", "another long one", "old"), (PASSWORD, "short", "new")])
+async def test_a_weak_or_unproven_password_is_refused(people: People, old: str, new: str, field: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        await service.change_password(people.alice, old, new)
+    assert refusal.value.errors[0].field == field
+
+
+async def test_a_token_acts_for_its_person_until_it_expires(people: People) -> None:
+    token = await service.create_token(people.alice, people.alice.person_id or 0, "till", can_write=False)
+    session = await queries.by_api_token(token)
+    assert session is not None
+    assert (session.actor.name, session.can_write) == ("Alice", False)
+    await database.execute("UPDATE api_tokens SET expires_at = now()")
+    assert await queries.by_api_token(token) is None
+
+
+async def test_nobody_makes_tokens_for_others(people: People) -> None:
+    with pytest.raises(Forbidden):
+        await service.create_token(people.alice, people.bob.person_id or 0, "mine now")

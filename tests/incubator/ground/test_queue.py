@@ -1,0 +1,164 @@
+"""Facts become jobs once, jobs run once, failures are retried and given up, nothing is lost with a worker."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from incubator.ground import clock, database
+from incubator.ground.errors import Forbidden
+from incubator.ground.queue import queries, relay, service
+from incubator.ground.queue.registry import Registry, TryLater
+from incubator.ground.queue.runner import run_job
+from tests.people import People
+
+
+class Spy:
+    """A handler that remembers what it was given and does as told."""
+
+    def __init__(self, *deeds: Exception | str | None) -> None:
+        self.deeds = list(deeds)
+        self.seen: list[dict[str, Any]] = []
+
+    async def __call__(self, args: dict[str, Any]) -> str | None:
+        self.seen.append(args)
+        deed = self.deeds.pop(0) if self.deeds else None
+        if isinstance(deed, Exception):
+            raise deed
+        return deed
+
+
+async def only_job() -> Any:
+    return await database.fetchrow("SELECT * FROM jobs ORDER BY id DESC LIMIT 1")
+
+
+async def test_a_fact_becomes_one_job_per_handler(db: None) -> None:
+    registry = Registry()
+    registry.on("Happened", "first", Spy())
+    registry.on("Happened", "second", Spy())
+    await service.publish("Happened", {"thing": 7})
+    assert await relay.spread_facts(registry) == 1
+    assert await relay.spread_facts(registry) == 0
+    rows = await database.fetch("SELECT handler, args FROM jobs ORDER BY id")
+    assert [(row["handler"], row["args"]) for row in rows] == [("first", '{"thing": 7}'), ("second", '{"thing": 7}')]
+
+
+async def test_a_job_runs_once(db: None) -> None:
+    spy, registry = Spy("well done"), Registry()
+    registry.job("deed", spy)
+    await service.plan("deed", "deed:1", clock.now(), {"thing": 1})
+    job = await only_job()
+    assert await run_job(registry, job["id"]) == "done"
+    assert await run_job(registry, job["id"]) == "skipped"
+    assert spy.seen == [{"thing": 1}]
+    assert (await only_job())["result"] == "well done"
+
+
+async def test_a_job_is_never_early(db: None) -> None:
+    registry = Registry()
+    registry.job("deed", Spy())
+    await service.plan("deed", "deed:1", clock.now() + timedelta(minutes=1))
+    assert await run_job(registry, (await only_job())["id"]) == "skipped"
+
+
+async def test_a_failure_is_retried_and_then_given_up(db: None) -> None:
+    given_up: list[str] = []
+
+    async def give_up(_args: dict[str, Any], why: str) -> None:
+        given_up.append(why)
+
+    registry = Registry()
+    registry.job("deed", Spy(ValueError("one"), ValueError("two")), tries=2, first_wait_s=60, give_up=give_up)
+    start = clock.now()
+    await service.plan("deed", "deed:1", start)
+    job_id = (await only_job())["id"]
+    assert await run_job(registry, job_id) == "put-off"
+    with clock.frozen_at(start + timedelta(seconds=59)):
+        assert await run_job(registry, job_id) == "skipped"
+    with clock.frozen_at(start + timedelta(seconds=75)):
+        assert await run_job(registry, job_id) == "failed"
+    assert given_up == ["ValueError: two"]
+    assert (await only_job())["state"] == "failed"
+
+
+async def test_waiting_for_the_world_is_not_a_fault(db: None) -> None:
+    registry = Registry()
+    registry.job("deed", Spy(TryLater(timedelta(seconds=0), "not ready"), "ready"), tries=9)
+    await service.plan("deed", "deed:1", clock.now())
+    job_id = (await only_job())["id"]
+    assert await run_job(registry, job_id) == "put-off"
+    assert await run_job(registry, job_id) == "done"
+
+
+async def test_planning_again_moves_the_job(db: None) -> None:
+    later = clock.now() + timedelta(hours=1)
+    await service.plan("deed", "prepare:1", clock.now())
+    await service.plan("deed", "prepare:1", later)
+    assert await database.fetchval("SELECT count(*) FROM jobs") == 1
+    assert (await only_job())["run_at"] == later
+
+
+async def test_a_round_planned_meanwhile_survives_the_end_of_the_old_one(db: None) -> None:
+    registry = Registry()
+
+    async def moves_itself(_args: dict[str, Any]) -> None:
+        await service.plan("deed", "deed:1", clock.now() + timedelta(hours=1))
+
+    registry.job("deed", moves_itself)
+    await service.plan("deed", "deed:1", clock.now())
+    await run_job(registry, (await only_job())["id"])
+    assert (await only_job())["state"] == "waiting"
+
+
+async def test_a_cancelled_job_does_not_run(db: None) -> None:
+    registry = Registry()
+    registry.job("deed", Spy())
+    await service.plan("deed", "deed:1", clock.now())
+    assert await service.unplan("deed:1")
+    assert await run_job(registry, (await only_job())["id"]) == "skipped"
+
+
+async def test_the_sweep_gives_back_what_a_dead_worker_held(db: None) -> None:
+    await service.plan("deed", "deed:1", clock.now())
+    await database.execute("UPDATE jobs SET state = 'running', claimed_until = now() - interval '1 second'")
+    assert await relay.sweep() == 1
+    assert (await only_job())["state"] == "waiting"
+
+
+async def test_recurring_work_is_planned_once_per_period(db: None) -> None:
+    registry = Registry()
+    registry.every(timedelta(minutes=1), "tick", Spy())
+    await relay.plan_recurring(registry)
+    await relay.plan_recurring(registry)
+    assert await database.fetchval("SELECT count(*) FROM jobs") == 1
+    await run_job(registry, (await only_job())["id"])
+    await relay.plan_recurring(registry)
+    assert (await only_job())["state"] == "done"
+    with clock.frozen_at(clock.now() + timedelta(minutes=2)):
+        await relay.plan_recurring(registry)
+        assert (await only_job())["state"] == "waiting"
+
+
+async def test_operators_see_and_retry_what_failed(people: People) -> None:
+    registry = Registry()
+    registry.job("deed", Spy(ValueError("broken")), tries=1)
+    await service.plan("deed", "deed:1", clock.now())
+    job_id = (await only_job())["id"]
+    await run_job(registry, job_id)
+    [row] = await queries.jobs("failed")
+    assert row.error == "ValueError: broken"
+    assert (await queries.state()).failed == 1
+    await service.retry(people.olaf, job_id)
+    assert await run_job(registry, job_id) == "done"
+
+
+async def test_only_operators_retry(people: People) -> None:
+    await service.plan("deed", "deed:1", clock.now())
+    with pytest.raises(Forbidden):
+        await service.retry(people.dora, (await only_job())["id"])
+
+
+async def test_only_failed_jobs_are_retried(people: People) -> None:
+    await service.plan("deed", "deed:1", clock.now())
+    with pytest.raises(service.JobNotFailed):
+        await service.retry(people.olaf, (await only_job())["id"])
