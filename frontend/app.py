@@ -8,7 +8,7 @@ from litestar import Litestar, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
-from frontend import api, pages
+from frontend import routes
 from frontend.auth import Gate
 from frontend.composition import House, open_house
 from frontend.errors import answer
@@ -40,12 +40,10 @@ def build(house: House | None = None, settings: Settings | None = None) -> Lites
             return
         async with open_house(chosen) as opened:
             _attach(app, opened)
-            await pages.start(app)
             yield
-            await pages.stop(app)
 
     app = Litestar(
-        route_handlers=[health, static, *pages.HANDLERS, *api.HANDLERS],
+        route_handlers=[health, static, *routes.HANDLERS],
         middleware=[Gate(chosen.base_url)],
         exception_handlers={Exception: answer},
         lifespan=[lifespan],
