@@ -17,10 +17,12 @@ from litestar.exceptions import (
 from litestar.response import Redirect
 
 from frontend import i18n, render
-from frontend.auth import NotSignedIn, request_id_of
+from frontend.auth import NotSignedIn, Who, request_id_of
+from frontend.views import bare_shell
 from incubator.accounts.service import WrongSignIn
 from incubator.ground import database
 from incubator.ground.errors import Conflict, FieldError, Forbidden, Invalid, KaiboError, N_, NotFound, Unavailable
+from incubator.ground.rights import Actor
 
 log = structlog.get_logger()
 PROBLEM_JSON = "application/problem+json"
@@ -139,6 +141,7 @@ def _fields(error: ValidationException) -> KaiboError:
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Turn any exception into an answer in the reader's language; a plain function, Litestar 2 takes no coroutine here."""
+    request.scope["state"].setdefault("who", Who(Actor(None, ""), "none"))  # the gate itself may have refused
     number = request_id_of(request) or "00000000"
     refusal, status = _as_kaibo(error, number)
     headers = {"Retry-After": str(getattr(refusal, "retry_after_s", 2))} if status in (503, 429) else {}
@@ -150,7 +153,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if status == 401 and request.headers.get("hx-request"):
         headers["HX-Redirect"] = "/sign-in"
     text = i18n.translate(refusal.text, refusal.params)
-    page = render.error_page(request, status, text, refusal)
+    page = render.render("error.html", status=status, text=text, refusal=refusal, number=number, **bare_shell(request))
     return Response(page, status_code=status, media_type="text/html", headers=headers)
 
 

@@ -1,0 +1,126 @@
+"""Signing in and out, the language, the merchant acted for, the password."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.datastructures import Cookie
+
+from frontend import demo_accounts, i18n
+from frontend.auth import COOKIE, LOCALE_COOKIE, signed_in, who
+from frontend.limits import count
+from frontend.views import AnyRequest, app_redis, form, page, see_other
+from incubator.accounts import service
+from incubator.accounts.service import WrongSignIn
+from incubator.ground.errors import Invalid
+
+TRIES_PER_LOGIN = 10
+TRIES_PER_ADDRESS = 60
+PER_S = 300
+YEAR_S = 365 * 86400
+
+
+async def count_try(request: AnyRequest, login: str) -> None:
+    """Count one try to sign in, by login and by address.
+
+    Raises:
+        TooMany: too many within five minutes.
+    """
+    address = request.client.host if request.client else "?"
+    await count(app_redis(request), f"sign-in:login:{login.strip().lower()[:100]}", TRIES_PER_LOGIN, PER_S)
+    await count(app_redis(request), f"sign-in:address:{address}", TRIES_PER_ADDRESS, PER_S)
+
+
+def set_cookie(request: AnyRequest, name: str, value: str, max_age_s: int) -> Cookie:
+    """Return a cookie that scripts cannot read and other sites do not send."""
+    secure = request.app.state.settings.is_secure
+    return Cookie(name, value, path="/", max_age=max_age_s, httponly=True, samesite="lax", secure=secure)
+
+
+def safe_next(target: str) -> str:
+    """Return where to go after signing in: a path of our own, never another site."""
+    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
+
+
+@get("/sign-in", include_in_schema=False)
+async def sign_in_page(request: AnyRequest) -> Response[Any]:
+    """Show the form; in demo mode with the demo accounts."""
+    return await _sign_in_form(request, next_path=safe_next(request.query_params.get("next", "/")))
+
+
+async def _sign_in_form(request: AnyRequest, *, next_path: str, login: str = "", error: str = "", status: int = 200) -> Response[Any]:
+    accounts = demo_accounts.ACCOUNTS if request.app.state.house.is_demo else ()
+    return await page(request, "sign_in.html", status=status, next_path=next_path, login=login, error=error,
+                      demo_accounts=accounts, demo_password=demo_accounts.PASSWORD if accounts else "")
+
+
+@post("/sign-in", include_in_schema=False, status_code=303)
+async def sign_in(request: AnyRequest) -> Response[Any]:
+    """Sign in and go on; what does not fit shows the form again with the login kept."""
+    fields = {name: str(value) for name, value in (await request.form()).multi_items()}
+    login, next_path = fields.get("login", ""), safe_next(fields.get("next", "/"))
+    await count_try(request, login)
+    try:
+        token = await service.sign_in(login, fields.get("password", ""), request.headers.get("user-agent", ""))
+    except WrongSignIn as refusal:
+        text = i18n.translate(refusal.text, refusal.params)
+        return await _sign_in_form(request, next_path=next_path, login=login, error=text, status=401)
+    answer = see_other(request, next_path)
+    answer.set_cookie(set_cookie(request, COOKIE, token, int(service.MERCHANT_LONGEST.total_seconds())))
+    return answer
+
+
+@post("/sign-out", include_in_schema=False, status_code=303)
+async def sign_out(request: AnyRequest) -> Response[Any]:
+    """Close the sign-in of this browser."""
+    await form(request)
+    if who(request).means == "cookie":
+        await service.sign_out(who(request).token)
+    answer = see_other(request, "/sign-in")
+    answer.delete_cookie(COOKIE, path="/")
+    return answer
+
+
+@post("/language", include_in_schema=False, status_code=303)
+async def choose_language(request: AnyRequest) -> Response[Any]:
+    """Keep the chosen language, in the browser and with the person."""
+    fields = await form(request)
+    code = i18n.known(fields.get("locale", ""))
+    if who(request).actor.person_id is not None:
+        await service.set_locale(who(request).actor, code)
+    answer = see_other(request, safe_next(fields.get("next", "/")))
+    answer.set_cookie(set_cookie(request, LOCALE_COOKIE, code, YEAR_S))
+    return answer
+
+
+@post("/act-for", include_in_schema=False, status_code=303)
+async def act_for(request: AnyRequest) -> Response[Any]:
+    """Act for another merchant from now on."""
+    actor = signed_in(request)
+    fields = await form(request)
+    merchant = fields.get("merchant", "")
+    await service.act_for(actor, who(request).token, int(merchant) if merchant.isdigit() else None)
+    return see_other(request, safe_next(fields.get("next", "/")))
+
+
+@get("/password", include_in_schema=False)
+async def password_page(request: AnyRequest) -> Response[Any]:
+    """Show the form for a new password."""
+    signed_in(request)
+    return await page(request, "password.html", errors={}, done=False)
+
+
+@post("/password", include_in_schema=False, status_code=200)
+async def change_password(request: AnyRequest) -> Response[Any]:
+    """Change the password; other browsers are signed out."""
+    actor = signed_in(request)
+    fields = await form(request)
+    await count(app_redis(request), f"password:{actor.person_id}", TRIES_PER_LOGIN, PER_S)
+    try:
+        await service.change_password(actor, fields.get("old", ""), fields.get("new", ""), keep_token=who(request).token)
+    except Invalid as refusal:
+        errors = {e.field: i18n.translate(e.msgid, dict(e.params)) for e in refusal.errors}
+        return await page(request, "password.html", status=422, errors=errors, done=False)
+    return await page(request, "password.html", errors={}, done=True)
+
+
+HANDLERS = (sign_in_page, sign_in, sign_out, choose_language, act_for, password_page, change_password)
