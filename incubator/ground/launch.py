@@ -2,15 +2,17 @@
 
 Usage: python -I -S launch.py SIGNAL PARENT IDENTITY PROGRAM [ARGUMENT...]
 
-SIGNAL is sent to the program when its parent ends (0: nothing is sent). PARENT is the pid of that parent. IDENTITY is `same`,
-`namespace` (root only: a user namespace in which root's files belong to user 1000, since PostgreSQL refuses to run as root) or
-the name of a system user. It is a script of its own because code between fork and exec is not safe in a process with threads.
+SIGNAL is sent to the program when its parent ends (0: nothing is sent). PARENT is the pid of that parent. IDENTITY is
+`same`, `namespace` (root only: a user namespace in which root's files belong to user 1000, since PostgreSQL refuses to
+run as root) or the name of a system user. It is a script of its own because code between fork and exec is not safe in a
+process with threads.
 """
 
 import ctypes
 import os
 import pwd
 import sys
+from pathlib import Path
 
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
@@ -37,8 +39,7 @@ def _enter_namespace() -> None:
         if libc.unshare(CLONE_NEWUSER) != 0:
             raise OSError(ctypes.get_errno(), "unshare refused")
         for name, text in (("setgroups", "deny"), ("uid_map", "1000 0 1"), ("gid_map", "1000 0 1")):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                file.write(text)
+            Path(f"/proc/self/{name}").write_text(text)
     except OSError as error:
         print(f"No user namespace: {error}", file=sys.stderr)
         sys.exit(REFUSED)

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import signal
 import subprocess
@@ -27,7 +28,7 @@ class ServerInUse(ServerFailed):
     """Another running process serves from this data folder."""
 
 
-def spawn(  # noqa: PLR0913 -- one keyword per property of a process, all optional
+def spawn(
     command: Sequence[str],
     *,
     death_signal: signal.Signals | None = signal.SIGTERM,
@@ -76,8 +77,27 @@ def stop(process: subprocess.Popen[Any], steps: Sequence[tuple[signal.Signals, f
             continue
 
 
+def wheel(package: str) -> Path:
+    """Return the folder of an installed package without importing it.
+
+    Raises:
+        ServerFailed: it is not installed.
+    """
+    # Not imported: the PostgreSQL wheel warns at import, and starts nothing that is needed here.
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ServerFailed(f"The package {package} is not installed. Install it, or set DATABASE_URL and REDIS_URL.")
+    return Path(spec.submodule_search_locations[0])
+
+
+def plain_environment() -> dict[str, str]:
+    """Return the little environment that a server gets."""
+    # PGDATA, PGOPTIONS and their like belong to somebody else's server.
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
 def socket_folder(data: Path, uid: int) -> Path:
-    """Return the folder of the sockets that belong to a data folder; the same at every start, so that clients reconnect.
+    """Return the folder of a data folder's sockets; the same at every start, so that clients reconnect.
 
     Raises:
         ServerFailed: somebody else made a folder of that name.
@@ -89,7 +109,7 @@ def socket_folder(data: Path, uid: int) -> Path:
         if folder.stat().st_uid != uid:
             os.chown(folder, uid, -1)
     except OSError as error:
-        raise ServerFailed(f"The folder {folder} for sockets cannot be used ({error}). Remove it and start again.") from error
+        raise ServerFailed(f"{folder} cannot hold the sockets ({error}). Remove it and start again.") from error
     found = folder.lstat()
     if folder.is_symlink() or found.st_uid != uid or found.st_mode & 0o077:
         raise ServerFailed(f"The folder {folder} belongs to somebody else. Remove it and start again.")
@@ -117,7 +137,8 @@ class FolderLock:
             if _is_running(owner) or time.monotonic() > deadline:
                 os.close(self.fd)
                 raise ServerInUse(
-                    f"{data} is in use by process {owner or 'unknown'}. Stop it first, or choose another folder with KAIBO_DATA."
+                    f"{data} is in use by process {owner or 'unknown'}. "
+                    "Stop it first, or choose another folder with KAIBO_DATA."
                 )
             time.sleep(0.05)
 
