@@ -1,0 +1,43 @@
+"""House rules that no linter knows."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FLOORS = ("incubator", "booking", "studio", "frontend")
+
+
+def sources() -> list[Path]:
+    return [path for floor in FLOORS for path in (ROOT / floor).rglob("*.py")]
+
+
+def importing(pattern: str) -> set[str]:
+    return {str(p.relative_to(ROOT)) for p in sources() if re.search(pattern, p.read_text("utf-8"), re.MULTILINE)}
+
+
+def test_arq_is_imported_in_two_files() -> None:
+    assert importing(r"^(from|import) arq\b") == {"incubator/ground/queue/relay.py", "frontend/worker.py"}
+
+
+def test_the_protocol_library_is_imported_in_one_file() -> None:
+    assert importing(r"^(from|import) obswebsocket\b") <= {"studio/obs/websocket.py"}
+
+
+def test_the_web_framework_stays_on_the_top_floor() -> None:
+    assert all(name.startswith("frontend/") for name in importing(r"^(from|import) (litestar|jinja2)\b"))
+
+
+def test_only_one_door_writes_allocations() -> None:
+    writing = {str(p.relative_to(ROOT)) for p in sources() if "migrations" not in p.parts
+               and re.search(r"(INSERT INTO|UPDATE|DELETE FROM)\s+allocations\b", p.read_text("utf-8"))}
+    assert writing == {"booking/reservations/slots.py"}
+
+
+def test_nobody_asks_the_clock_but_the_clock() -> None:
+    allowed = {"incubator/ground/clock.py"}
+    assert importing(r"datetime\.(now|utcnow|today)\(|date\.today\(") <= allowed
+
+
+def test_nobody_locks_harder_than_needed() -> None:
+    """A plain FOR UPDATE on a merchant deadlocks with any child insert."""
+    assert importing(r"FOR UPDATE") == set()
