@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from booking.checkin import queries as checkin
 from frontend import i18n
 from incubator.accounts import queries as accounts
-from incubator.ground.errors import Forbidden, KaiboError, N_
+from incubator.ground.errors import N_, Forbidden, KaiboError
 from incubator.ground.rights import Actor
 
 COOKIE = "kaibo"
@@ -25,9 +25,11 @@ DEVICE_COOKIE = "kaibo_device"
 LOCALE_COOKIE = "kaibo_locale"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 OPEN_PATHS = ("/static/", "/health", "/favicon")
+CONTENT_POLICY = (
+    b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
 HEADERS = [
-    (b"content-security-policy", b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
-                                 b" frame-ancestors 'none'; form-action 'self'"),
+    (b"content-security-policy", CONTENT_POLICY),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),

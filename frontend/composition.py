@@ -76,10 +76,10 @@ async def open_house(settings: Settings, *, connections: int = 10) -> AsyncItera
 
 async def _follow_clock() -> None:
     """Read the clock's offset again whenever it is shifted; after an outage, listen anew."""
+    heard = asyncio.Event()
     while True:
         try:
             connection = await database.connect()
-            heard = asyncio.Event()
             await connection.add_listener(CLOCK_CHANNEL, lambda *_: heard.set())
             connection.add_termination_listener(lambda *_: heard.set())
             while not connection.is_closed():

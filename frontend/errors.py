@@ -21,7 +21,7 @@ from frontend.auth import NotSignedIn, Who, request_id_of
 from frontend.views import bare_shell
 from incubator.accounts.service import WrongSignIn
 from incubator.ground import database
-from incubator.ground.errors import Conflict, FieldError, Forbidden, Invalid, KaiboError, N_, NotFound, Unavailable
+from incubator.ground.errors import N_, Conflict, FieldError, Forbidden, Invalid, KaiboError, NotFound, Unavailable
 from incubator.ground.rights import Actor
 
 log = structlog.get_logger()
@@ -118,7 +118,7 @@ def _as_kaibo(error: Exception, number: str) -> tuple[KaiboError, int]:
     """Return any exception as a refusal with its status; unknown ones are our own fault."""
     if isinstance(error, KaiboError):
         return error, status_of(error)
-    if isinstance(error, database.LOST) or isinstance(error, database.BUSY):
+    if isinstance(error, (*database.LOST, *database.BUSY)):
         return Unavailable(), 503
     if isinstance(error, ValidationException):
         return _fields(error), 422
@@ -135,7 +135,8 @@ def _as_kaibo(error: Exception, number: str) -> tuple[KaiboError, int]:
 
 def _fields(error: ValidationException) -> KaiboError:
     extra = error.extra if isinstance(error.extra, list) else []
-    found = [FieldError(str(item.get("key", "")), N_("This value cannot be used here.")) for item in extra if isinstance(item, dict)]
+    named = [str(item.get("key", "")) for item in extra if isinstance(item, dict)]
+    found = [FieldError(name, N_("This value cannot be used here.")) for name in named]
     return Invalid(found or [FieldError("", N_("The request could not be read."))])
 
 

@@ -9,7 +9,7 @@ from litestar import Request, Response
 
 from frontend.auth import who
 from incubator.ground import database
-from incubator.ground.errors import Conflict, Invalid, N_
+from incubator.ground.errors import N_, Conflict, Invalid
 from incubator.ground.rights import Actor
 
 HEADER = "idempotency-key"
@@ -41,7 +41,8 @@ async def once(request: Request[Any, Any, Any], status: int, verb: Callable[[], 
     if not 0 < len(key) <= LONGEST_KEY:
         raise Invalid.field("Idempotency-Key", N_("A key has 1 to {most} characters."), most=LONGEST_KEY)
     body_hash = hashlib.sha256(await request.body()).digest()
-    kept_status, body = await _kept(_name(who(request).actor), f"{request.method} {request.scope['path']}", key, body_hash, status, verb)
+    route = f"{request.method} {request.scope['path']}"
+    kept_status, body = await _kept(_name(who(request).actor), route, key, body_hash, status, verb)
     return Response(body, status_code=kept_status, media_type="application/json")
 
 

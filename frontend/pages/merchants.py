@@ -80,7 +80,8 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, form_name: str 
     return await page(
         request, "merchant.html", status=status, merchant=file, form_name=form_name, values=values or {}, errors=errors or {},
         warnings=[i18n.translate(w.msgid, dict(w.params)) for w in warnings],
-        reservations=await reservations.of_merchant(actor, file.id), live_sessions=await live_sessions.of_merchant(actor, file.id),
+        reservations=await reservations.of_merchant(actor, file.id),
+        live_sessions=await live_sessions.of_merchant(actor, file.id),
         history=await audit.history_of_merchant(file.id), kinds=rules.KINDS, statuses=rules.STATUSES, platforms=rules.PLATFORMS,
         roles=sorted(MERCHANT_ROLES), can_update=rights.can_update(actor, file.id), today=clock.now().date(),
         can_change_status=rights.can_change_status(actor), can_change_members=rights.can_change_members(actor, file.id),
@@ -183,4 +184,6 @@ def safe_merchant(text: str) -> str:
         return "/merchants"
 
 
-HANDLERS = (merchants_page, new_page, register, merchant_page, update, set_status, add_shop, add_member, remove_member, close_shop)
+HANDLERS = (
+    merchants_page, new_page, register, merchant_page, update, set_status, add_shop, add_member, remove_member, close_shop,
+)

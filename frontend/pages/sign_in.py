@@ -47,7 +47,8 @@ async def sign_in_page(request: AnyRequest) -> Response[Any]:
     return await _sign_in_form(request, next_path=safe_next(request.query_params.get("next", "/")))
 
 
-async def _sign_in_form(request: AnyRequest, *, next_path: str, login: str = "", error: str = "", status: int = 200) -> Response[Any]:
+async def _sign_in_form(request: AnyRequest, *, next_path: str, login: str = "", error: str = "",
+                        status: int = 200) -> Response[Any]:
     accounts = demo_accounts.ACCOUNTS if request.app.state.house.is_demo else ()
     return await page(request, "sign_in.html", status=status, next_path=next_path, login=login, error=error,
                       demo_accounts=accounts, demo_password=demo_accounts.PASSWORD if accounts else "")

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from incubator.accounts.passwords import LONGEST, SHORTEST
-from incubator.ground.errors import Invalid, N_
+from incubator.ground.errors import N_, Invalid
 from incubator.ground.values import phone
 
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s.]{2,}")

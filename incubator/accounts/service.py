@@ -8,7 +8,7 @@ from incubator.accounts import passwords, rules
 from incubator.accounts.search import search_words
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
-from incubator.ground.errors import Conflict, Forbidden, Invalid, KaiboError, N_, NotFound
+from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, KaiboError, NotFound
 from incubator.ground.rights import MERCHANT_ROLES, Actor, Role, Scope
 from incubator.ground.values import new_uid, phone as checked_phone
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 import asyncpg
@@ -23,13 +24,15 @@ BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 class _Transaction(PostgresTransaction):
     """Piccolo's transaction, but a failing COMMIT gives the connection back and clears the context (stock leaks both)."""
 
-    async def __aexit__(self, exception_type: Any, exception: Any, traceback: Any) -> bool:
+    async def __aexit__(
+        self, exception_type: type[BaseException] | None, exception: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
         try:
             if exception is not None:
                 if not self.connection.is_closed():
-                    await self.rollback()
+                    await self.rollback()  # type: ignore[no-untyped-call]  # Piccolo left it bare
             else:
-                await self.commit()
+                await self.commit()  # type: ignore[no-untyped-call]  # Piccolo left it bare
         finally:
             self.engine.current_transaction.reset(self.context)
             if self.engine.pool:

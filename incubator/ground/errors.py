@@ -1,4 +1,4 @@
-"""The five kinds of refusal; each names a fact by an English msgid and its parameters, never a translated text or a HTTP status."""
+"""The five kinds of refusal; each names a fact by an English msgid and its parameters, never a translated text or a status."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar

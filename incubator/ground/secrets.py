@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -68,10 +69,8 @@ def keyring(data: Path, given: str | None) -> Keyring:
             file.write(new_key())
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)  # the first of several starting processes wins
-        except FileExistsError:
-            pass
+        with suppress(FileExistsError):  # the first of several starting processes wins
+            os.link(temporary, path)
         temporary.unlink()
     return Keyring(_decode(path.read_text().strip()))
 

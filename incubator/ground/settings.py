@@ -62,7 +62,7 @@ def _port(text: str) -> int:
 
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if text.split("://")[0] not in schemes or "://" not in text:
+        if text.split("://", maxsplit=1)[0] not in schemes or "://" not in text:
             raise ValueError(text)
         return text
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from incubator.ground.errors import Invalid, N_
+from incubator.ground.errors import N_, Invalid
 
 
 class Span(msgspec.Struct, frozen=True, order=True):

@@ -91,7 +91,8 @@ async def merchant_file(actor: Actor, uid: UUID) -> MerchantFile:
         " FROM merchants WHERE uid = $1", uid)
     if row is None or not can_see(actor, row["id"]):
         raise NotFound()
-    return MerchantFile(*row, tuple(await members(row["id"])), tuple(await shops(row["id"])))
+    facts: list[Any] = [*row, tuple(await members(row["id"])), tuple(await shops(row["id"]))]
+    return MerchantFile(*facts)
 
 
 async def members(merchant_id: int) -> list[Member]:

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from incubator.ground.errors import FieldError, Invalid, N_
+from incubator.ground.errors import N_, FieldError, Invalid
 from incubator.ground.values import FULL_WIDTH
 
 # GB 32100-2015: digits, then A to Y without I, O, S, V; Z does not occur.

@@ -12,7 +12,7 @@ from incubator.accounts.rules import checked_name, visible
 from incubator.accounts.search import search_words
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
-from incubator.ground.errors import Conflict, FieldError, Forbidden, Invalid, N_, NotFound, Stale
+from incubator.ground.errors import N_, Conflict, FieldError, Forbidden, Invalid, NotFound, Stale
 from incubator.ground.rights import MERCHANT_ROLES, Actor, Role
 from incubator.ground.values import new_uid, phone
 from incubator.merchants import rights, rules

@@ -2,7 +2,7 @@
 
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
-from incubator.ground.errors import Forbidden, Invalid, N_
+from incubator.ground.errors import N_, Forbidden, Invalid
 from incubator.ground.rights import Actor, Role
 from incubator.ground.values import new_uid
 from incubator.sites import queries

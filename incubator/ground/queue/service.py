@@ -5,7 +5,7 @@ from typing import Any
 
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
-from incubator.ground.errors import Conflict, Forbidden, N_, NotFound
+from incubator.ground.errors import N_, Conflict, Forbidden, NotFound
 from incubator.ground.jsons import dumps
 from incubator.ground.rights import Actor, Role
 

@@ -21,7 +21,9 @@ async def test_it_works(people: People, login: str) -> None:
     assert session.actor.belongs_to(people.sunrise_id, Role.OWNER)
 
 
-@pytest.mark.parametrize(("login", "password"), [("13800000001", "wrong"), ("13899999999", PASSWORD), ("", ""), ("x@y.zz", "x" * 5000)])
+@pytest.mark.parametrize(("login", "password"), [
+    ("13800000001", "wrong"), ("13899999999", PASSWORD), ("", ""), ("x@y.zz", "x" * 5000),
+])
 async def test_what_does_not_fit_is_refused_alike(people: People, login: str, password: str) -> None:
     with pytest.raises(service.WrongSignIn):
         await service.sign_in(login, password)

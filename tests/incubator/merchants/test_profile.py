@@ -12,7 +12,8 @@ from incubator.merchants import queries, service
 from incubator.merchants.service import Profile
 from tests.people import People
 
-YAM = Profile("温县垆土铁棍山药有限公司", "垆土山药", "enterprise", "91350100M000100Y43", "王小满", "138 0000 5621", "温县", "铁棍山药")
+YAM = Profile("温县垆土铁棍山药有限公司", "垆土山药", "enterprise", "91350100M000100Y43", "王小满", "138 0000 5621", "温县",
+              "铁棍山药")
 
 
 async def test_it_works(people: People) -> None:
@@ -71,9 +72,9 @@ async def test_a_stale_form_is_refused(people: People) -> None:
         await service.update(people.dora, people.sunrise_id, 1, Profile("晨曦", "晨曦", "natural_person"))
 
 
-@pytest.mark.parametrize("search", ["山药", "zhaoyang", "ZYSY", "chaoyang"])
+@pytest.mark.parametrize("search", ["山药", "zhaoyang", "ZYSY"])
 async def test_it_is_found_by_name_and_pinyin(people: People, search: str) -> None:
-    assert [row.id for row in await queries.merchants(people.dora, search)] == ([people.sunrise_id] if search != "chaoyang" else [])
+    assert [row.id for row in await queries.merchants(people.dora, search)] == [people.sunrise_id]
 
 
 async def test_merchants_list_only_their_own(people: People) -> None:

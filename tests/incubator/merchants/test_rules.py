@@ -18,13 +18,14 @@ def test_spaces_case_and_full_width_are_forgiven() -> None:
 
 
 @pytest.mark.parametrize(("code", "words"), [
-    ("91350100M000100Y4Z", "no I, O, S, V or Z"), ("91350100M000100Y44", "last character"), ("91350100M000100Y4", "18 characters"),
-    ("913501OOM000100Y43", "no I, O, S, V or Z"), ("91A50100M000100Y43", "region"),
+    ("91350100M000100Y4Z", "no I, O, S, V or Z"), ("913501OOM000100Y43", "no I, O, S, V or Z"),
+    ("91350100M000100Y44", "last character"), ("91350100M000100Y4", "18 characters"), ("91A50100M000100Y43", "region"),
 ])
 def test_hard_rules_refuse(code: str, words: str) -> None:
     with pytest.raises(Invalid) as refusal:
         credit_code(code, "enterprise")
-    assert words in refusal.value.errors[0].msgid.format(**{"count": len(code), "characters": "", **refusal.value.errors[0].params})
+    error = refusal.value.errors[0]
+    assert words in error.msgid.format(**error.params)
 
 
 def test_letters_may_lead() -> None:
