@@ -1,0 +1,255 @@
+"""The supervisor: order of start and end, each killed child comes back, nothing stays behind."""
+
+import asyncio
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from redis import Redis
+
+from frontend.run import LONGEST_PAUSE_S, Child, refusal_of_port
+from incubator.ground.processes import ServerFailed
+
+ROOT = Path(__file__).parents[2]
+STAND_IN = Path(__file__).with_name("stand_in.py")
+PARTS = ["web", "worker", "director", "postgres", "valkey"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Terminal:
+    """A running supervisor and the lines that it has printed."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        self.data = data
+        self.port = int(environment.get("PORT", free_port()))
+        data.mkdir(exist_ok=True)
+        inherited = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
+        mine = {"KAIBO_DATA": str(data), "PORT": str(self.port), "PYTHONPATH": str(ROOT), "HOST": "127.0.0.1"}
+        self.process = subprocess.Popen(
+            [sys.executable, str(STAND_IN), "run"],
+            env=inherited | mine | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._queue.put(line.rstrip())
+
+    def wait_for(self, pattern: str, patience_s: float = 20.0) -> str:
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                self.lines.append(self._queue.get(timeout=max(0.0, deadline - time.monotonic())))
+            except queue.Empty:
+                pytest.fail(f"no line like {pattern!r} in:\n" + "\n".join(self.lines))
+            if re.search(pattern, self.lines[-1]):
+                return self.lines[-1]
+
+    def pids(self) -> dict[str, int]:
+        """Return the pid of each child by name."""
+        servers = {"postgres": "postgres", "valkey-server": "valkey", "redis-server": "valkey"}
+        children = psutil.Process(self.process.pid).children()
+        return {servers.get(child.name()) or child.cmdline()[-1]: child.pid for child in children}
+
+    def order(self) -> list[str]:
+        return (self.data / "order").read_text().split()
+
+    def end(self, number: signal.Signals = signal.SIGTERM, patience_s: float = 20.0) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(patience_s)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    started: list[Terminal] = []
+
+    def run(**environment: str) -> Terminal:
+        started.append(Terminal(tmp_path / "data", **environment))
+        return started[-1]
+
+    yield run
+    for terminal in started:
+        if terminal.process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                terminal.end()
+            terminal.process.kill()
+            terminal.process.wait()
+        terminal.reader.join(5)
+        if terminal.process.stdout is not None:
+            terminal.process.stdout.close()
+
+
+def eventually(true: Callable[[], bool], patience_s: float = 15.0) -> bool:
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+async def ask(dsn: str, sql: str) -> object:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+def test_it_works(start: Callable[..., Terminal]) -> None:
+    terminal = start()
+    terminal.wait_for(r"Ready after [\d.]+ s: http://127\.0\.0\.1:\d+")
+    terminal.wait_for(r"owner@demo\.kaibo\.example")
+    assert terminal.order()[:2] == ["+migrate", "+demo"]
+    assert sorted(terminal.pids()) == sorted(PARTS)
+    assert eventually(lambda: {"+worker", "+director"} <= set(terminal.order()))
+    pids = terminal.pids()
+    assert terminal.end() == 0
+    assert all(gone(pid) for pid in pids.values())
+    assert terminal.order()[-3:] == ["-web", "-worker", "-director"]
+
+
+def test_ctrl_c_ends_it_too(start: Callable[..., Terminal]) -> None:
+    terminal = start()
+    terminal.wait_for("Ready after")
+    assert terminal.end(signal.SIGINT) == 0
+
+
+def test_the_second_start_is_quick_and_makes_no_second_demo(start: Callable[..., Terminal]) -> None:
+    first = start()
+    first.wait_for("Ready after")
+    first.end()
+    began = time.monotonic()
+    second = start()
+    second.wait_for("Ready after")
+    assert time.monotonic() - began < 5
+    assert second.order().count("+demo") == 1
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_killed_part_comes_back(start: Callable[..., Terminal], name: str) -> None:
+    terminal = start()
+    terminal.wait_for("Ready after")
+    before = terminal.pids()
+    os.kill(before[name], signal.SIGKILL)
+    terminal.wait_for(f"{name} ended")
+    terminal.wait_for(f"{name} started again", 5)
+    assert eventually(lambda: set(terminal.pids()) == set(PARTS))
+    after = terminal.pids()
+    assert after.pop(name) != before.pop(name)
+    assert after == before
+
+
+def test_restarted_servers_keep_address_and_rows(start: Callable[..., Terminal]) -> None:
+    terminal = start()
+    dsn, url = terminal.wait_for("postgresql://").split()[-2:]
+    terminal.wait_for("Ready after")
+    asyncio.run(ask(dsn, "CREATE TABLE kept AS SELECT 1 AS one"))
+    Redis.from_url(url).set("kept", "1")
+    time.sleep(1.1)  # Valkey syncs its log once a second
+    for name in ("postgres", "valkey"):
+        os.kill(terminal.pids()[name], signal.SIGKILL)
+        terminal.wait_for(f"{name} started again")
+    assert eventually(lambda: "valkey" in terminal.pids() and bool(Redis.from_url(url).get("kept")))
+    assert asyncio.run(ask(dsn, "SELECT one FROM kept")) == 1
+
+
+def test_nothing_blocks_the_next_start_after_kill(start: Callable[..., Terminal]) -> None:
+    first = start()
+    first.wait_for("Ready after")
+    pids = first.pids()
+    first.process.kill()
+    first.process.wait()
+    second = start(PORT=str(first.port))
+    second.wait_for("Ready after", 10)
+    assert all(gone(pid) for pid in pids.values())
+
+
+def test_a_kill_during_the_first_start_does_no_harm(start: Callable[..., Terminal]) -> None:
+    for pause_s in (0.3, 0.6, 0.9, 1.2):
+        terminal = start()
+        time.sleep(pause_s)
+        terminal.process.kill()
+        terminal.process.wait()
+    start().wait_for("Ready after")
+
+
+def test_a_second_supervisor_on_the_same_data_is_refused(start: Callable[..., Terminal]) -> None:
+    first = start()
+    first.wait_for("Ready after")
+    second = start()
+    second.wait_for(f"in use by process {first.process.pid}.*KAIBO_DATA", 5)
+    assert second.process.wait(5) == 1
+    assert sorted(first.pids()) == sorted(PARTS)
+
+
+def test_a_taken_port_is_named(start: Callable[..., Terminal]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        terminal = start(PORT=str(other.getsockname()[1]))
+        terminal.wait_for(r"Cannot listen on 127\.0\.0\.1 port \d+ \(Address already in use\)", 10)
+        assert terminal.process.wait(5) == 1
+
+
+def test_a_failed_migration_stops_the_start(start: Callable[..., Terminal]) -> None:
+    terminal = start(STAND_IN_MIGRATE="1")
+    terminal.wait_for("migrate stopped with status 1")
+    assert terminal.process.wait(10) == 1
+    assert terminal.order() == ["+migrate"]
+
+
+def test_other_servers_are_used_instead(start: Callable[..., Terminal]) -> None:
+    terminal = start(DATABASE_URL="postgresql://elsewhere/kaibo", REDIS_URL="redis://elsewhere:6379")
+    terminal.wait_for("postgresql://elsewhere/kaibo redis://elsewhere:6379")
+    terminal.wait_for("Ready after")
+    assert sorted(terminal.pids()) == ["director", "web", "worker"]
+
+
+def test_pauses_grow_and_end_at_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def fail() -> None:
+        raise ServerFailed("broken")
+
+    child = Child("part", fail)  # type: ignore[arg-type]  # it never runs
+    pauses = []
+    for _ in range(7):
+        child.watch()
+        pauses.append(child.due - now[0])
+        now[0] = child.due
+    assert pauses == [0.5, 1, 2, 4, 8, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
+
+
+def test_an_unknown_host_cannot_be_listened_on() -> None:
+    assert refusal_of_port("203.0.113.7", 8000) is not None
+    assert refusal_of_port("127.0.0.1", free_port()) is None
