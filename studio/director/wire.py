@@ -1,0 +1,393 @@
+"""Everything that travels through Redis between web and director: names, structs and their version, in this one file."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+VERSION = 1
+
+COMMAND_LIFE_S = 2.0  # a command that was not taken up by then has expired
+PANIC_LIFE_S = 30  # a panic may wait for a director that is just taking over
+SNAPSHOT_LIFE_S = 5  # a dead director shows as stale after this time
+SNAPSHOT_EVERY_S = 1.0
+PICTURE_LIFE_S = 60
+FENCES_LIFE_S = 60
+PROBE_LIFE_S = 12
+LONGEST_LIST = 64
+
+TOPICS = "topics"
+
+
+def command_key(command_id: UUID) -> str:
+    """Return where the body of a command lies; its TTL is the rest of the command's life."""
+    return f"cmd:{command_id}"
+
+
+def command_list(rig_id: int, fence: int) -> str:
+    """Return the list of command ids of one rig and one owner."""
+    return f"rig:{rig_id}:{fence}"
+
+
+def panic_list(rig_id: int, fence: int) -> str:
+    """Return the list of panic calls of one rig and one owner."""
+    return f"panic:{rig_id}:{fence}"
+
+
+def fences_key(rig_id: int) -> str:
+    """Return the set of the fences that may still be alive: a panic goes to all of them."""
+    return f"fences:{rig_id}"
+
+
+def answers_channel(process: str) -> str:
+    """Return the channel on which one asking process hears its answers."""
+    return f"answers:{process}"
+
+
+def snapshot_key(rig_id: int) -> str:
+    """Return where a rig's last snapshot lies."""
+    return f"snap:{rig_id}"
+
+
+def snapshot_channel(rig_id: int) -> str:
+    """Return the channel on which a rig's snapshots go out as they are made."""
+    return f"snaps:{rig_id}"
+
+
+def meters_channel(rig_id: int) -> str:
+    """Return the channel of a rig's sound levels; messages on it may be dropped."""
+    return f"meters:{rig_id}"
+
+
+def picture_key(rig_id: int, index: int) -> str:
+    """Return where the picture of a rig's n-th scene lies: content type, line feed, bytes."""
+    return f"thumb:{rig_id}:{index}"
+
+
+def probe_list(zone: str) -> str:
+    """Return the list of connection tests that any director of the zone may take."""
+    return f"probe:{zone}"
+
+
+class SwitchScene(msgspec.Struct, frozen=True, tag="switch_scene"):
+    """Take a scene."""
+
+    scene: str
+
+
+class SetMute(msgspec.Struct, frozen=True, tag="set_mute"):
+    """Mute or open one input."""
+
+    input: str
+    muted: bool
+
+
+class SetVolume(msgspec.Struct, frozen=True, tag="set_volume"):
+    """Move one fader; -100 to 26 dB."""
+
+    input: str
+    volume_db: float
+
+
+class StartOutput(msgspec.Struct, frozen=True, tag="start_output"):
+    """Start what the session sends: the stream, or the virtual camera for the platform's own program."""
+
+
+class StopOutput(msgspec.Struct, frozen=True, tag="stop_output"):
+    """Stop what the session sends, until it has stopped."""
+
+
+class StartRecord(msgspec.Struct, frozen=True, tag="start_record"):
+    """Start a recording."""
+
+
+class StopRecord(msgspec.Struct, frozen=True, tag="stop_record"):
+    """Stop the recording, until its file is closed."""
+
+
+Command = SwitchScene | SetMute | SetVolume | StartOutput | StopOutput | StartRecord | StopRecord
+
+
+class Outcome(StrEnum):
+    """What became of a command; `unknown` is shown as sent, not confirmed, and never repeated by itself."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """In whose name something is asked; `person` None: nobody checked in."""
+
+    person: int | None = None
+    device: int | None = None
+    request_id: str = ""
+
+
+class CommandBody(msgspec.Struct, frozen=True):
+    """One command on its way to the owner of a rig."""
+
+    id: UUID
+    rig: int
+    session: int
+    sender: Sender
+    answer_to: str
+    command: Command
+    v: int = VERSION
+
+
+class PanicBody(msgspec.Struct, frozen=True):
+    """One panic: 1 covers and mutes, 2 stops as well, 0 brings picture and sound back."""
+
+    id: UUID
+    rig: int
+    level: int
+    sender: Sender
+    answer_to: str = ""
+    v: int = VERSION
+
+
+class ProbeBody(msgspec.Struct, frozen=True):
+    """A wish to test the connection of a rig as it is stored."""
+
+    id: UUID
+    rig: int
+    answer_to: str
+    v: int = VERSION
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What became of a command, panic or probe; `code` says why it was refused, or adds a remark to `done`."""
+
+    id: UUID
+    outcome: Outcome
+    code: str = ""
+    detail: dict[str, Any] = {}
+    v: int = VERSION
+
+
+class InputNow(msgspec.Struct, frozen=True):
+    """One input with sound."""
+
+    name: str
+    muted: bool
+    volume_db: float
+
+
+class OutputPhase(StrEnum):
+    """An output as events and re-reads tell it; `asked` and `refused` are ours, the others are OBS's own."""
+
+    STOPPED = "stopped"
+    ASKED = "asked"
+    STARTING = "starting"
+    LIVE = "live"
+    RECONNECTING = "reconnecting"
+    STOPPING = "stopping"
+    REFUSED = "refused"
+    ABSENT = "absent"
+
+
+class OutputNow(msgspec.Struct, frozen=True):
+    """One output: its phase, and since when (business time)."""
+
+    phase: OutputPhase = OutputPhase.STOPPED
+    since: datetime | None = None
+    path: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether something goes out."""
+        return self.phase in {OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING}
+
+
+class LinkNow(msgspec.Struct, frozen=True):
+    """The link to OBS; `heard_s` is the age of its last word when the snapshot was made."""
+
+    state: str
+    heard_s: float
+    reason: str = ""
+
+    @property
+    def is_online(self) -> bool:
+        """Tell whether everything was read since the last loss."""
+        return self.state == "online"
+
+
+class StatsNow(msgspec.Struct, frozen=True):
+    """How the stream and the machine are doing; rates over the last seconds, minutes left at the present rate or None."""
+
+    fps: float = 0.0
+    cpu_percent: float = 0.0
+    disk_free_mb: float = 0.0
+    kbit_s: int = 0
+    dropped_percent: float = 0.0
+    record_min_left: int | None = None
+
+
+class PanicNow(msgspec.Struct, frozen=True):
+    """The panic in force; `held` tells whether OBS has confirmed all of it."""
+
+    level: int = 0
+    since: datetime | None = None
+    held: bool = True
+
+
+class PlanNow(msgspec.Struct, frozen=True):
+    """What the rig is there for at the moment; `state` is that of the report: preparing, ready, waiting_for_key, failed..."""
+
+    session: int | None = None
+    session_uid: UUID | None = None
+    output: str = "stream"
+    state: str = "idle"
+    code: str = ""
+    detail: dict[str, Any] = {}
+    cut_off_at: datetime | None = None
+    key_shown: str = ""
+    is_armed: bool = False
+    controller: str = ""
+    version: int = 0
+
+
+class RigSnapshot(msgspec.Struct, frozen=True):
+    """Everything about one rig at one moment. Newer is: higher fence, then epoch, then version."""
+
+    rig: int
+    rig_uid: UUID
+    driver: str
+    fence: int
+    epoch: int
+    version: int
+    at: datetime
+    link: LinkNow
+    canvas_width: int
+    canvas_height: int
+    stand_by_scene: str
+    audio_through_obs: bool
+    scenes: tuple[str, ...] = ()
+    program: str = ""
+    inputs: tuple[InputNow, ...] = ()
+    stream: OutputNow = OutputNow()
+    record: OutputNow = OutputNow()
+    virtual_camera: OutputNow = OutputNow()
+    stats: StatsNow = StatsNow()
+    studio_mode: bool = False
+    panic: PanicNow = PanicNow()
+    plan: PlanNow = PlanNow()
+    obs_version: str = ""
+    websocket_version: str = ""
+    pictures_at: tuple[int, ...] = ()
+    database_away: bool = False
+    v: int = VERSION
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Return what tells an older snapshot from a newer one."""
+        return (self.fence, self.epoch, self.version)
+
+    @property
+    def sending(self) -> OutputNow:
+        """Return the output that shows to viewers in this session."""
+        return self.virtual_camera if self.plan.output == "client" else self.stream
+
+
+class LevelNow(msgspec.Struct, frozen=True, array_like=True):
+    """One input's loudness, in dB below full scale."""
+
+    input: str
+    magnitude_db: float
+    peak_db: float
+
+
+class MetersNow(msgspec.Struct, frozen=True):
+    """All inputs' levels at one moment."""
+
+    levels: tuple[LevelNow, ...]
+    v: int = VERSION
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a connection test found."""
+
+    obs_version: str
+    websocket_version: str
+    canvas_width: int
+    canvas_height: int
+    fps: float
+    scenes: tuple[str, ...]
+    audio_inputs: tuple[str, ...]
+    has_virtual_camera: bool
+    can_be_aborted: bool
+    took_ms: int
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """Something changed: look again. Carries no content, since viewers differ in rights."""
+
+    topic: str
+    version: int = 0
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A scene's picture as it lies in Redis."""
+
+    content_type: str
+    data: bytes
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(body: msgspec.Struct) -> bytes:
+    """Return a struct as it travels."""
+    return _encoder.encode(body)
+
+
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (CommandBody, PanicBody, ProbeBody, Answer, RigSnapshot, MetersNow, Found, Topic)
+}
+
+
+def command(body: bytes) -> CommandBody:
+    """Return a command. Raises: msgspec.ValidationError for one of another version."""
+    found: CommandBody = _decoders[CommandBody].decode(body)
+    return found
+
+
+def panic(body: bytes) -> PanicBody:
+    """Return a panic call."""
+    found: PanicBody = _decoders[PanicBody].decode(body)
+    return found
+
+
+def probe(body: bytes) -> ProbeBody:
+    """Return a connection test."""
+    found: ProbeBody = _decoders[ProbeBody].decode(body)
+    return found
+
+
+def answer(body: bytes) -> Answer:
+    """Return an answer."""
+    found: Answer = _decoders[Answer].decode(body)
+    return found
+
+
+def snapshot(body: bytes) -> RigSnapshot:
+    """Return a snapshot."""
+    found: RigSnapshot = _decoders[RigSnapshot].decode(body)
+    return found
+
+
+def meters(body: bytes) -> MetersNow:
+    """Return sound levels."""
+    found: MetersNow = _decoders[MetersNow].decode(body)
+    return found
+
+
+def picture(body: bytes) -> Picture:
+    """Return a picture with its content type."""
+    content_type, _, data = body.partition(b"\n")
+    return Picture(content_type.decode(), data)

@@ -1,0 +1,245 @@
+"""Live sessions as pages, tablets and API show them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from incubator.ground import clock, database
+from incubator.ground.errors import NotFound
+from incubator.ground.jsons import loads
+from incubator.ground.rights import Actor
+from studio.destinations.rights import can_paste, can_see
+from studio.live_sessions import rights
+from studio.live_sessions.rules import cut_off
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A session's destination as people see it; `wiped_at` is set once OBS was proven empty after the end."""
+
+    shown: str
+    expires_at: datetime | None
+    pasted_at: datetime
+    pasted_by: str
+    wiped_at: datetime | None
+    version: int
+
+
+class AirSpan(msgspec.Struct, frozen=True):
+    """One stretch from STARTED to STOPPED; `stopped_at` None: it still runs. `path` and `bytes` for recordings only."""
+
+    uid: UUID
+    kind: str
+    started_at: datetime
+    stopped_at: datetime | None
+    stop_reason: str
+    path: str
+    bytes: int
+
+    def seconds(self, now: datetime) -> int:
+        """Return how long it is, up to now when it still runs."""
+        return int(((self.stopped_at or now) - self.started_at).total_seconds())
+
+
+class LiveSession(msgspec.Struct, frozen=True):
+    """One live session with its reservation's times, room, rig, key and spans; `version` is the session's own."""
+
+    id: int
+    uid: UUID
+    version: int
+    state: str
+    reason_code: str
+    reason_params: dict[str, Any]
+    output: str
+    platform: str
+    ended_at: datetime | None
+    shown_live_at: datetime | None
+    shown_live_by: str
+    account_left_at: datetime | None
+    account_left_by: str
+    reservation_uid: UUID
+    reservation_version: int
+    number: str
+    reservation_state: str
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    cut_off_at: datetime
+    check_in_code: str
+    checked_in_at: datetime | None
+    checked_in_by: str
+    merchant_id: int | None
+    merchant_uid: UUID | None
+    merchant_name: str
+    person_id: int | None
+    site_id: int
+    unit_id: int
+    unit_uid: UUID
+    unit_name: str
+    unit_name_en: str
+    rig_id: int | None
+    rig_uid: UUID | None
+    driver: str
+    canvas_width: int
+    canvas_height: int
+    audio_through_obs: bool
+    cleanliness: str
+    controller_person: int | None
+    controller_device: int | None
+    controller_name: str
+    key: Key | None
+    spans: tuple[AirSpan, ...]
+    may_paste: bool
+    may_choose: bool
+    may_declare: bool
+
+    @property
+    def recordings(self) -> tuple[AirSpan, ...]:
+        """Return the recordings."""
+        return tuple(span for span in self.spans if span.kind == "record")
+
+    @property
+    def on_air(self) -> tuple[AirSpan, ...]:
+        """Return the stretches in which something was sent."""
+        return tuple(span for span in self.spans if span.kind != "record")
+
+    def seconds_on_air(self) -> int:
+        """Return how long something was sent, up to now."""
+        now = clock.now()
+        return sum(span.seconds(now) for span in self.on_air)
+
+    def seconds_recorded(self) -> int:
+        """Return how long was recorded, up to now."""
+        now = clock.now()
+        return sum(span.seconds(now) for span in self.recordings)
+
+
+BODY = """
+SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output, s.platform, s.ended_at, s.shown_live_at,
+       s.account_left_at, s.controller_person, s.controller_device,
+       v.uid AS reservation_uid, v.version AS reservation_version, coalesce(v.number, '') AS number, v.state AS reservation_state,
+       v.title, v.starts_at, v.ends_at, v.check_in_code, v.checked_in_at, v.merchant AS merchant_id, v.person AS person_id,
+       v.site AS site_id, v.unit AS unit_id, u.uid AS unit_uid, u.name AS unit_name, u.name_en AS unit_name_en,
+       m.uid AS merchant_uid, coalesce(m.short_name, '') AS merchant_name,
+       r.id AS rig_id, r.uid AS rig_uid, coalesce(r.driver, '') AS driver, coalesce(r.canvas_width, 0) AS canvas_width,
+       coalesce(r.canvas_height, 0) AS canvas_height, coalesce(r.audio_through_obs, false) AS audio_through_obs,
+       coalesce(r.cleanliness, 'clean') AS cleanliness, coalesce(r.overrun_min, 5) AS overrun_min,
+       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit) AS blocked_until,
+       coalesce(sp.name, '') AS shown_live_by, coalesce(ap.name, '') AS account_left_by, coalesce(ci.name, '') AS checked_in_by,
+       coalesce(cp.name, cd.label, '') AS controller_name,
+       d.shown, d.expires_at, d.pasted_at, coalesce(dp.name, '') AS pasted_by, d.wiped_at, d.version AS key_version
+FROM live_sessions s
+JOIN reservations v ON v.id = s.reservation JOIN units u ON u.id = v.unit
+LEFT JOIN merchants m ON m.id = v.merchant LEFT JOIN rigs r ON r.id = s.rig
+LEFT JOIN destinations d ON d.live_session = s.id LEFT JOIN people dp ON dp.id = d.pasted_by
+LEFT JOIN people sp ON sp.id = s.shown_live_by LEFT JOIN people ap ON ap.id = s.account_left_by
+LEFT JOIN people ci ON ci.id = v.checked_in_by
+LEFT JOIN people cp ON cp.id = s.controller_person LEFT JOIN devices cd ON cd.id = s.controller_device"""
+SPANS = """
+SELECT live_session, uid, kind, started_at, stopped_at, stop_reason, path, bytes FROM air_spans
+WHERE live_session = ANY($1) ORDER BY started_at"""
+OWN = ("reason_params", "shown", "expires_at", "pasted_at", "pasted_by", "wiped_at", "key_version", "overrun_min", "blocked_until")
+
+
+def _session(actor: Actor, row: Any, spans: Sequence[AirSpan]) -> LiveSession:
+    values = {name: value for name, value in row.items() if name not in OWN}
+    key = None
+    if row["shown"] is not None:
+        key = Key(row["shown"], row["expires_at"], row["pasted_at"], row["pasted_by"], row["wiped_at"], row["key_version"])
+    who = (row["merchant_id"], row["person_id"])
+    return LiveSession(
+        **values, reason_params=loads(row["reason_params"]), key=key, spans=tuple(spans),
+        cut_off_at=cut_off(row["ends_at"], row["overrun_min"], row["blocked_until"]),
+        may_paste=can_paste(actor, *who, row["unit_id"], row["checked_in_at"] is not None),
+        may_choose=rights.can_choose(actor, *who, row["site_id"]), may_declare=rights.can_declare(actor, *who, row["site_id"]),
+    )
+
+
+async def _read(actor: Actor, condition: str, *args: Any) -> list[LiveSession]:
+    rows = await database.fetch(f"{BODY} WHERE {condition}", *args)
+    seen = [row for row in rows if can_see(actor, row["merchant_id"], row["person_id"], row["unit_id"])]
+    spans: dict[int, list[AirSpan]] = {row["id"]: [] for row in seen}
+    if spans:
+        for span in await database.fetch(SPANS, list(spans)):
+            spans[span["live_session"]].append(AirSpan(*list(span)[1:]))
+    return [_session(actor, row, spans[row["id"]]) for row in seen]
+
+
+async def live_session(actor: Actor, uid: UUID) -> LiveSession:
+    """Return one live session.
+
+    Raises:
+        NotFound: no such session, or not visible to this actor.
+    """
+    found = await _read(actor, "s.uid = $1", uid)
+    if not found:
+        raise NotFound()
+    return found[0]
+
+
+async def of_reservation(actor: Actor, reservation_uid: UUID) -> LiveSession | None:
+    """Return the live session of a reservation; None when there is none (yet), or it is not visible to this actor."""
+    found = await _read(actor, "v.uid = $1", reservation_uid)
+    return found[0] if found else None
+
+
+async def of_merchant(actor: Actor, merchant_id: int, limit: int = 50) -> list[LiveSession]:
+    """Return a merchant's live sessions, newest first, as far as this actor sees them."""
+    return await _read(actor, "v.merchant = $1 ORDER BY v.starts_at DESC LIMIT $2", merchant_id, limit)
+
+
+async def current_in_unit(actor: Actor, unit_id: int) -> LiveSession | None:
+    """Return the session that has a room now: from the beginning of its blocked interval to its end; None: nobody."""
+    found = await _read(
+        actor,
+        "v.unit = $1 AND v.state IN ('confirmed', 'checked_in') AND EXISTS (SELECT FROM allocations a WHERE a.reservation = v.id"
+        " AND a.unit = v.unit AND a.holds AND a.blocked @> $2::timestamptz) ORDER BY v.starts_at DESC LIMIT 1",
+        unit_id, clock.now())
+    return found[0] if found else None
+
+
+async def sessions_between(actor: Actor, site_id: int, starts_at: datetime, ends_at: datetime) -> list[LiveSession]:
+    """Return a site's sessions that touch a stretch of time, by start, as far as this actor sees them."""
+    return await _read(
+        actor, "v.site = $1 AND v.starts_at < $3 AND v.ends_at > $2 AND s.state <> 'cancelled' ORDER BY v.starts_at, v.unit",
+        site_id, starts_at, ends_at)
+
+
+class AsRun(msgspec.Struct, frozen=True):
+    """One line of what happened on air."""
+
+    at: datetime
+    who: str
+    what: str
+    detail: dict[str, Any]
+
+
+async def as_run_of(session_id: int, limit: int = 500) -> list[AsRun]:
+    """Return the newest lines of a session's as-run log, newest first."""
+    rows = await database.fetch(
+        "SELECT a.at, coalesce(p.name, d.label, '') AS who, a.what, a.detail FROM as_run a"
+        " LEFT JOIN people p ON p.id = a.person LEFT JOIN devices d ON d.id = a.device"
+        " WHERE a.live_session = $1 ORDER BY a.id DESC LIMIT $2", session_id, limit)
+    return [AsRun(row["at"], row["who"], row["what"], loads(row["detail"])) for row in rows]
+
+
+class OpenAccount(msgspec.Struct, frozen=True):
+    """A session after which nobody has yet confirmed that the platform's account on the room's computer was signed out."""
+
+    session_uid: UUID
+    number: str
+    merchant_name: str
+    ended_at: datetime
+
+
+async def open_account(rig_id: int) -> OpenAccount | None:
+    """Return the last session through the platform's own program whose sign-out is not confirmed; None when all are."""
+    row = await database.fetchrow(
+        "SELECT s.uid, coalesce(v.number, ''), coalesce(m.short_name, ''), v.ends_at FROM live_sessions s"
+        " JOIN reservations v ON v.id = s.reservation LEFT JOIN merchants m ON m.id = v.merchant"
+        " WHERE s.rig = $1 AND s.state = 'ended' AND s.account_left_at IS NULL"
+        " AND EXISTS (SELECT FROM air_spans a WHERE a.live_session = s.id AND a.kind = 'client')"
+        " ORDER BY v.ends_at DESC LIMIT 1", rig_id)
+    return None if row is None else OpenAccount(*row)

@@ -1,0 +1,16 @@
+"""Who may see and change live sessions."""
+
+from incubator.ground.rights import Actor, Role
+
+
+def can_choose(actor: Actor, merchant_id: int | None, person_id: int | None, site_id: int) -> bool:
+    """May this actor choose how the session goes out?"""
+    if merchant_id is not None and actor.belongs_to(merchant_id):
+        return True
+    is_booker = actor.person_id is not None and actor.person_id == person_id
+    return is_booker or actor.has(Role.STAFF, Role.OPERATOR, Role.ADMIN, site_id=site_id)
+
+
+def can_declare(actor: Actor, merchant_id: int | None, person_id: int | None, site_id: int) -> bool:
+    """May this actor, a person with a name, say what the platform shows, or that its account was signed out?"""
+    return actor.person_id is not None and can_choose(actor, merchant_id, person_id, site_id)
