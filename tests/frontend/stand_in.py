@@ -28,7 +28,12 @@ def note(text: str) -> None:
 def main(name: str) -> None:
     if name == "run":
         sys.exit(Supervisor(load(), [sys.executable, __file__]).run())
-    signal.signal(signal.SIGTERM, lambda *_: (note(f"-{name}"), os._exit(0)))
+
+    def leave(*_: object) -> None:
+        note(f"-{name}")
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
     note(f"+{name}")
     if name == "migrate":
         sys.exit(int(os.environ.get("STAND_IN_MIGRATE", "0")))
