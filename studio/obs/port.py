@@ -257,7 +257,7 @@ class Meters(msgspec.Struct, frozen=True, tag=True):
     levels: tuple[Level, ...]
 
 
-class LinkLost(msgspec.Struct, frozen=True, tag=True):
+class LinkDown(msgspec.Struct, frozen=True, tag=True):
     """The link is gone, told once per connection; `stalled` means that OBS hangs, `refused` that no retry may follow."""
 
     reason: str
@@ -274,7 +274,7 @@ Event = (
     | ListChanged
     | StudioModeChanged
     | Meters
-    | LinkLost
+    | LinkDown
 )
 Listener = Callable[[Event], None]
 
@@ -292,7 +292,7 @@ class ObsLink(Protocol):
         ...
 
     async def close(self) -> None:
-        """End the link without a `LinkLost` event; may be called in any state and more than once."""
+        """End the link without a `LinkDown` event; may be called in any state and more than once."""
         ...
 
     def listen(self, listener: Listener) -> Callable[[], None]:
