@@ -1,0 +1,40 @@
+# Kaibo. `make run` starts it, `make help` lists the rest.
+
+PYTHON ?= python3
+SOAK_MIN ?= 15
+PY := .venv/bin/python
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help run install dev test lint soak locks clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@echo "Variables: PYTHON=python3.12  HOST=127.0.0.1  PORT=8000  KAIBO_DATA=var  SOAK_MIN=15"
+
+run: install ## Install what is needed and serve everything on http://127.0.0.1:8000
+	@exec $(PY) -m frontend run
+
+install:
+	@tools/bootstrap.sh run
+
+dev:
+	@tools/bootstrap.sh dev
+
+test: dev ## Run all tests (Chromium and OBS are installed by apt where that is allowed)
+	@tools/system_parts.sh
+	$(PY) -m pytest
+
+lint: dev ## Check style, types, the staircase of imports
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo
+
+soak: dev ## Kill and restart everything for SOAK_MIN minutes, with fixed seeds
+	SOAK_MIN=$(SOAK_MIN) $(PY) -m pytest tests/soak
+
+locks: dev ## Pin all dependencies anew (hashes, no addresses)
+	tools/lock.sh
+
+clean: ## Remove what was installed; data in var/ stay
+	rm -rf .venv node_modules frontend/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
