@@ -1,0 +1,128 @@
+"""Pages and partials from templates: strict about what is undefined, escaped by default, told in the present language."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from frontend import formats, i18n, statics
+
+static_file = statics.static_file
+TEMPLATES = Path(__file__).parent / "templates"
+SHELL = "js/base.js"
+VENDORED = ("vendor/htmx.js",)
+HTMX_CONFIG = json.dumps({
+    "allowEval": False,
+    "includeIndicatorStyles": False,
+    "historyCacheSize": 0,
+    "defaultSwapStyle": "outerHTML",
+    "responseHandling": [
+        {"code": "204", "swap": False},
+        {"code": "[23]..", "swap": True},
+        # A refusal is a partial that names the way out, so it is shown like an answer.
+        {"code": "409|422|503", "swap": True, "error": False},
+        {"code": "...", "swap": False, "error": True},
+    ],
+}, separators=(",", ":"))
+
+
+def _told(msgid: str, params: Mapping[str, Any]) -> str:
+    """Tell a msgid; when a parameter is markup of ours (a link, a <b>), the rest is escaped and the whole is markup."""
+    if any(isinstance(value, Markup) for value in params.values()):
+        pieces = {name: value if isinstance(value, Markup) else escape(formats.told(value, i18n.speech()))
+                  for name, value in params.items()}
+        return Markup(escape(i18n.gettext(msgid)).format(**pieces))  # noqa: S704 -- both parts are escaped above
+    return i18n.translate(msgid, params)
+
+
+def _(msgid: str, /, **params: Any) -> str:
+    """Tell a msgid of a template with its parameters."""
+    return _told(msgid, params)
+
+
+def counted(one: str, many: str, count: int, /, **params: Any) -> str:
+    """Tell a msgid that goes with a count: `{{ ngettext("{count} row", "{count} rows", n) }}`."""
+    return i18n.filled(i18n.ngettext(one, many, count), {"count": count} | params)
+
+
+def translated(msgid: str, params: Mapping[str, Any] | None = None) -> str:
+    """Tell a msgid that came from the domain with its parameters."""
+    return i18n.translate(msgid, params)
+
+
+def scripts(*modules: str) -> Markup:
+    """Return the script tags of a page's modules and, as a block of data, the words that they use.
+
+    The block is no script (its type is application/json), so the content security policy lets it be; `base.js` reads it.
+    """
+    names = (SHELL, *modules)
+    words = {msgid: i18n.gettext(msgid) for msgid in statics.words_of(names)}
+    data = json.dumps(words, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
+    tags = [f'<script type="application/json" id="words">{data}</script>']
+    tags += [f'<script src="{escape(statics.url(name))}" defer></script>' for name in VENDORED if statics.has(name)]
+    tags += [f'<script type="module" src="{escape(statics.url(name))}"></script>' for name in names]
+    return Markup("".join(tags))  # noqa: S704 -- made of our own files and of JSON in which < is escaped
+
+
+def _filter(tell: Callable[[Any, formats.Speech], str]) -> Callable[[Any], str]:
+    def apply(value: Any) -> str:
+        return formats.NONE if value is None else tell(value, i18n.speech())
+
+    return apply
+
+
+def shown(value: Any) -> str:
+    """Tell a value as its type suggests."""
+    return formats.told(value, i18n.speech())
+
+
+def initial(name: str) -> str:
+    """Return the one character that stands for a name in a small round field."""
+    return name.strip()[:1].upper()
+
+
+def iso(moment: Any) -> str:
+    """Return a moment as the attribute `datetime` wants it."""
+    return str(moment.isoformat())
+
+
+def step(moment: Any, opens: Any) -> int:
+    """Return how many steps of 5 minutes a moment lies after the opening; never before it or beyond the day."""
+    steps = int((moment - opens).total_seconds() // (statics.STEP_MIN * 60))
+    return min(max(steps, 0), statics.STEPS)
+
+
+def share(part: float, whole: float) -> int:
+    """Return a part in whole percent from 0 to 100, for the classes `.p0` to `.p100`."""
+    return min(max(round(100 * part / whole), 0), 100) if whole else 0
+
+
+def make_environment(folder: Path = TEMPLATES, *, reload: bool = False) -> Environment:
+    """Return the environment of all templates; `reload` rereads changed ones, for work on them."""
+    env = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, auto_reload=reload, cache_size=-1,
+        trim_blocks=True, lstrip_blocks=True,
+    )
+    env.filters |= {name: _filter(tell) for name, tell in formats.SPECS.items() if name not in ("list", "word")}
+    env.filters |= {"told": shown, "initial": initial, "iso": iso, "word": lambda msgid: i18n.gettext(str(msgid)),
+                    "listing": _filter(formats.listing), "step": step}
+    env.globals |= {
+        "_": _, "ngettext": counted, "translate": translated, "static": statics.url, "scripts": scripts, "share": share,
+        "htmx_config": HTMX_CONFIG, "lang": i18n.current_tag, "locale_code": i18n.current_code,
+    }
+    return env
+
+
+environment = make_environment()
+
+
+def render(template: str, **context: Any) -> str:
+    """Return a template filled in.
+
+    Raises:
+        UndefinedError: a template uses what it was not given.
+    """
+    return environment.get_template(template).render(context)
