@@ -59,7 +59,7 @@ class Facts(msgspec.Struct, frozen=True):
     fps: float
 
     def can(self, request: str) -> bool:
-        """Does this OBS know the request? (Versions say little; distributions leave parts out.)"""
+        """Does this OBS know the request? Versions say little: distributions leave parts out."""
         return request in self.requests
 
     @property

@@ -1,0 +1,189 @@
+"""A real OBS behind two connections: one writes and hears events; one reads, pictures, meters and carries panic."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from studio.obs import protocol
+from studio.obs.errors import LinkLost, LinkRefused, ObsError
+from studio.obs.lane import Lane, Rank
+from studio.obs.port import Event, Facts, LinkDown, SceneStarted, StepResult
+from studio.obs.protocol import Ask
+from studio.obs.verbs import ObsVerbs, Way
+from studio.obs.websocket import ObsSocket
+
+LOG = logging.getLogger(__name__)
+ANSWER_S = 5.0
+BEAT_S = 2.0
+SILENCE_S = 5.0
+PICTURE_WAIT_S = 2.0
+COLLECTION_S = 60.0
+SETTLE_S = 0.05
+_RANKS = {Way.WRITE: Rank.WRITE, Way.READ: Rank.POLL, Way.PICTURE: Rank.PICTURE}
+
+
+class RealObs(ObsVerbs):
+    """One OBS from connect to loss, used from one event loop; after a loss it is thrown away."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        password: str,
+        *,
+        answer_s: float = ANSWER_S,
+        beat_s: float = BEAT_S,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self._writing = ObsSocket(host, port, password, mask=protocol.ALL_EVENTS, on_event=self._hear, on_end=self._ended)
+        self._reading = ObsSocket(host, port, password, mask=protocol.METERS, on_event=self._hear, on_end=self._ended)
+        self._write_lane = Lane(self._writing.post, self._writing.forget, answer_s=answer_s)
+        self._read_lane = Lane(self._reading.post, self._reading.forget, answer_s=answer_s)
+        self._beat_s = beat_s
+        self._silence_s = silence_s
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._gate_until = 0.0
+        self._open = False
+        self._down = False
+
+    # the life of the link
+
+    async def connect(self) -> Facts:
+        """Open both connections and read what OBS is. Raises: Unreachable, WrongPassword, WrongVersion, Kicked."""
+        try:
+            dialling = [asyncio.to_thread(one.connect) for one in (self._writing, self._reading)]
+            outcomes = await asyncio.gather(*dialling, return_exceptions=True)
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+        if failures := [one for one in outcomes if isinstance(one, BaseException)]:
+            await self.close()
+            raise _first(failures)
+        self._open = True
+        facts = await self._read_facts()
+        self._start(self._beat())
+        return facts
+
+    async def close(self) -> None:
+        """End the link without an event."""
+        self._down = True
+        self._finish("closed by us")
+
+    @property
+    def alive(self) -> bool:
+        """Is the link open?"""
+        return self._open and not self._down
+
+    @property
+    def last_heard_s(self) -> float:
+        """Seconds since both connections have last brought something."""
+        return time.monotonic() - min(self._writing.heard_at, self._reading.heard_at)
+
+    def _finish(self, reason: str) -> None:
+        self._open = False
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        self._write_lane.break_off(reason)
+        self._read_lane.break_off(reason)
+        self._writing.disconnect()
+        self._reading.disconnect()
+
+    def _lose(self, reason: str, *, stalled: bool = False, refused: bool = False) -> None:
+        """Tell the loss once, after everything that waits has failed."""
+        if self._down:
+            return
+        self._down = True
+        self._finish(reason)
+        self._tell(LinkDown(reason=reason, stalled=stalled, refused=refused))
+
+    def _start(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # what OBS says, on the readers' threads
+
+    def _hear(self, name: str, data: Mapping[str, Any]) -> None:
+        try:
+            event = protocol.event_of(name, data)
+        except (KeyError, TypeError, ValueError) as error:
+            LOG.warning("event %s without its fields: %s", name, type(error).__name__)
+            return
+        if event is not None:
+            self._loop.call_soon_threadsafe(self._tell_alive, event)
+        elif name == "SceneTransitionStarted":
+            self._loop.call_soon_threadsafe(self._start, self._tell_scene_started())
+        if name in {"CurrentSceneCollectionChanging", "CurrentSceneCollectionChanged"}:
+            self._loop.call_soon_threadsafe(self._gate, name.endswith("Changing"))
+
+    def _ended(self, reason: ObsError) -> None:
+        refused = isinstance(reason, LinkRefused)
+        with contextlib.suppress(RuntimeError):  # the loop is already closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(lambda: self._lose(str(reason), refused=refused))
+
+    # on the event loop
+
+    def _tell_alive(self, event: Event) -> None:
+        if self.alive:
+            self._tell(event)
+
+    async def _tell_scene_started(self) -> None:
+        """Ask which scene a change leads to: the event itself names only the transition."""
+        try:
+            answer = await self._ask("GetCurrentProgramScene", Way.READ)
+        except ObsError as error:
+            LOG.debug("which scene began is unknown: %s", error)
+            return
+        self._tell_alive(SceneStarted(scene=answer["currentProgramSceneName"]))
+
+    def _gate(self, changing: bool) -> None:
+        """Hold all traffic back while a scene collection changes."""
+        self._gate_until = time.monotonic() + COLLECTION_S if changing else 0.0
+        if changing:
+            self._set_gates(True)
+            self._loop.call_later(COLLECTION_S, self._set_gates, False)
+        else:
+            self._loop.call_later(SETTLE_S, self._set_gates, False)
+
+    def _set_gates(self, closed: bool) -> None:
+        self._write_lane.gate(closed)
+        self._read_lane.gate(closed)
+
+    async def _beat(self) -> None:
+        """Make both connections speak every `beat_s`, and end the link when one has been silent too long."""
+        while True:
+            await asyncio.sleep(self._beat_s)
+            if time.monotonic() < self._gate_until:
+                continue
+            for lane in (self._write_lane, self._read_lane):
+                if lane.idle:
+                    self._start(self._knock(lane))
+            if self.last_heard_s > self._silence_s:
+                self._lose(f"OBS has been silent for {self.last_heard_s:.1f} s", stalled=True)
+                return
+
+    async def _knock(self, lane: Lane) -> None:
+        with contextlib.suppress(ObsError):  # silence is measured by the beat, not here
+            await lane.ask(Ask(protocol.KNOCK), rank=Rank.PICTURE)
+
+    async def _carry(self, ask: Ask, way: Way, key: str | None = None) -> tuple[StepResult, ...]:
+        if not self._open:
+            raise LinkLost("not connected", sent=False)
+        if way is Way.URGENT:
+            return await asyncio.shield(self._read_lane.ask_now(ask))
+        lane = self._write_lane if way is Way.WRITE else self._read_lane
+        return await lane.ask(ask, rank=_RANKS[way], key=key, wait_s=PICTURE_WAIT_S if way is Way.PICTURE else None)
+
+    def _drop_waiting(self) -> None:
+        self._write_lane.drop_waiting()
+
+
+def _first(failures: list[BaseException]) -> BaseException:
+    """Return the error that says most: a refusal before a mere silence."""
+    return min(failures, key=lambda one: not isinstance(one, LinkRefused))
