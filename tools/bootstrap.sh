@@ -54,6 +54,9 @@ install_browser_libraries() {
         PATH="$(cd "$venv/bin" && pwd):$PATH"
         export PATH
     fi
+    # A node from a wheel knows only its own certificates: let it trust what the machine trusts.
+    bundle=/etc/ssl/certs/ca-certificates.crt
+    if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -f "$bundle" ]; then export NODE_EXTRA_CA_CERTS="$bundle"; fi
     npm ci --ignore-scripts --loglevel=error
     mkdir -p frontend/static/vendor
     cp node_modules/htmx.org/dist/htmx.min.js node_modules/htmx-ext-sse/dist/sse.min.js frontend/static/vendor/
