@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from litestar import Litestar, Response, get
 from litestar.openapi import OpenAPIConfig
@@ -14,13 +13,14 @@ from frontend.composition import House, open_house
 from frontend.errors import answer
 from frontend.health import health
 from frontend.render import static_file
+from frontend.views import AnyRequest
 from incubator.ground.settings import Settings, load
 
 LARGEST_BODY = 1_000_000
 
 
 @get("/static/{digest:str}/{path:path}", include_in_schema=False)
-async def static(request: Any, digest: FromPath[str], path: FromPath[str]) -> Response[bytes]:
+async def static(request: AnyRequest, digest: FromPath[str], path: FromPath[str]) -> Response[bytes]:
     """Serve a file of the interface; its address holds its hash, so browsers keep it for good."""
     found = static_file(digest, str(path).lstrip("/"), request.headers.get("accept-encoding", ""))
     if found is None:

@@ -26,7 +26,8 @@ LOCALE_COOKIE = "kaibo_locale"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 OPEN_PATHS = ("/static/", "/health", "/favicon")
 CONTENT_POLICY = (
-    b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
+    b" frame-ancestors 'none'; form-action 'self'"
 )
 HEADERS = [
     (b"content-security-policy", CONTENT_POLICY),

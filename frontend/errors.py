@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from jinja2 import TemplateNotFound
 from litestar import Request, Response
 from litestar.exceptions import (
     ClientException,
@@ -17,7 +18,7 @@ from litestar.exceptions import (
 from litestar.response import Redirect
 
 from frontend import i18n, render
-from frontend.auth import NotSignedIn, Who, request_id_of
+from frontend.auth import LOCALE_COOKIE, NotSignedIn, Who, request_id_of
 from frontend.views import bare_shell
 from incubator.accounts.service import WrongSignIn
 from incubator.ground import database
@@ -118,7 +119,8 @@ def _as_kaibo(error: Exception, number: str) -> tuple[KaiboError, int]:
     """Return any exception as a refusal with its status; unknown ones are our own fault."""
     if isinstance(error, KaiboError):
         return error, status_of(error)
-    if isinstance(error, (*database.LOST, *database.BUSY)):
+    is_template = isinstance(error, TemplateNotFound)  # an OSError by its ancestry, and our own fault
+    if isinstance(error, (*database.LOST, *database.BUSY)) and not is_template:
         return Unavailable(), 503
     if isinstance(error, ValidationException):
         return _fields(error), 422
@@ -142,7 +144,7 @@ def _fields(error: ValidationException) -> KaiboError:
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Turn any exception into an answer in the reader's language; a plain function, Litestar 2 takes no coroutine here."""
-    request.scope["state"].setdefault("who", Who(Actor(None, ""), "none"))  # the gate itself may have refused
+    _without_gate(request)
     number = request_id_of(request) or "00000000"
     refusal, status = _as_kaibo(error, number)
     headers = {"Retry-After": str(getattr(refusal, "retry_after_s", 2))} if status in (503, 429) else {}
@@ -156,6 +158,14 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     text = i18n.translate(refusal.text, refusal.params)
     page = render.render("error.html", status=status, text=text, refusal=refusal, number=number, **bare_shell(request))
     return Response(page, status_code=status, media_type="text/html", headers=headers)
+
+
+def _without_gate(request: Request[Any, Any, Any]) -> None:
+    """Make up for the gate where it was not passed: no such route, or the gate itself refused."""
+    state = request.scope["state"]
+    if "who" not in state:
+        state["who"] = Who(Actor(None, ""), "none")
+        i18n.use(i18n.negotiate(request.headers.get("accept-language"), request.cookies.get(LOCALE_COOKIE), None))
 
 
 def wants_json(request: Request[Any, Any, Any]) -> bool:

@@ -20,7 +20,8 @@ def without_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -
 
 def configure(*, as_json: bool) -> None:
     """Set up logging of this process: one line per event on standard error."""
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback)  # the rich one prints local variables, tokens too
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -33,7 +33,7 @@ async def count_try(request: AnyRequest, login: str) -> None:
 def set_cookie(request: AnyRequest, name: str, value: str, max_age_s: int) -> Cookie:
     """Return a cookie that scripts cannot read and other sites do not send."""
     secure = request.app.state.settings.is_secure
-    return Cookie(name, value, path="/", max_age=max_age_s, httponly=True, samesite="lax", secure=secure)
+    return Cookie(key=name, value=value, path="/", max_age=max_age_s, httponly=True, samesite="lax", secure=secure)
 
 
 def safe_next(target: str) -> str:

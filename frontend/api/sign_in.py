@@ -1,0 +1,36 @@
+"""Signing in by program: a cookie for browsers' scripts; other programs use a token."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, post
+
+from frontend.api.bodies import SignIn, body
+from frontend.auth import COOKIE
+from frontend.pages.sign_in import count_try, set_cookie
+from frontend.views import AnyRequest
+from incubator.accounts import queries, service
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """Who signed in."""
+
+    person_id: str
+    name: str
+
+
+@post("/api/v1/sign-in", tags=["accounts"], status_code=200)
+async def sign_in(request: AnyRequest) -> Response[SignedIn]:
+    """Sign in with phone number or e-mail and password; sets the cookie."""
+    given: SignIn = await body(request, SignIn)
+    await count_try(request, given.login)
+    token = await service.sign_in(given.login, given.password, request.headers.get("user-agent", ""))
+    session = await queries.by_cookie(token)
+    assert session is not None
+    answer = Response(SignedIn(str(session.person_uid), session.actor.name), status_code=200)
+    cookie: Any = set_cookie(request, COOKIE, token, int(service.MERCHANT_LONGEST.total_seconds()))
+    answer.set_cookie(cookie)
+    return answer
+
+
+HANDLERS = (sign_in,)

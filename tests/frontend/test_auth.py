@@ -1,0 +1,112 @@
+"""The gate: sign-in, foreign origins, language, headers, refusals."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.people import PASSWORD, People
+
+ALICE = {"login": "13800000001", "password": PASSWORD}
+
+
+async def test_it_works(people: People, anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.post("/api/v1/sign-in", json=ALICE)
+    assert answer.status_code == 200
+    assert answer.json()["name"] == "Alice"
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert (await anonymous.get("/notices")).status_code == 200
+
+
+async def test_nothing_tells_who_exists(people: People, anonymous: httpx.AsyncClient) -> None:
+    known = await anonymous.post("/api/v1/sign-in", json=ALICE | {"password": "wrong"})
+    unknown = await anonymous.post("/api/v1/sign-in", json=ALICE | {"login": "13899999999"})
+    assert known.status_code == unknown.status_code == 401
+    assert known.json()["detail"] == unknown.json()["detail"]
+    assert known.json()["type"] == "/problems/wrong-sign-in"
+
+
+async def test_guessing_is_slowed_down(people: People, anonymous: httpx.AsyncClient) -> None:
+    for _ in range(10):
+        await anonymous.post("/api/v1/sign-in", json=ALICE | {"password": "wrong"})
+    answer = await anonymous.post("/api/v1/sign-in", json=ALICE)
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"origin": ""},
+                                     {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {}])
+async def test_a_foreign_write_is_refused(app: Any, people: People, headers: dict[str, str]) -> None:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://kaibo.test", headers=headers) as client:
+        answer = await client.post("/api/v1/sign-in", json=ALICE)
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "foreign-origin"
+
+
+async def test_a_form_needs_its_token(people: People, client_for: Callable[[Any], Any]) -> None:
+    client = await client_for(people.alice)
+    answer = await client.post("/notices/read", data={"_token": "guess"})
+    assert answer.status_code == 403
+
+
+async def test_a_stranger_is_sent_to_sign_in(people: People, anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/notices", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/notices")
+
+
+@pytest.mark.parametrize(("body", "content_type", "status", "code"), [
+    (b"{", "application/json", 400, "malformed"), (b"\xff", "application/json", 400, "malformed"),
+    (b"login=1", "application/x-www-form-urlencoded", 415, "wrong-content-type"),
+    (b'{"login": 1, "password": "x"}', "application/json", 422, "invalid"),
+    (b'{"login": "x"}', "application/json", 422, "invalid"), (b"[]", "application/json", 422, "invalid"),
+    (b"[" * 100000, "application/json", 422, "invalid"),
+])
+async def test_a_bad_body_is_named(anonymous: httpx.AsyncClient, body: bytes, content_type: str, status: int, code: str) -> None:
+    answer = await anonymous.post("/api/v1/sign-in", content=body, headers={"content-type": content_type})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_refusal_speaks_the_readers_language(anonymous: httpx.AsyncClient) -> None:
+    chinese = await anonymous.get("/api/v1/nowhere", headers={"accept-language": "zh-CN"})
+    english = await anonymous.get("/api/v1/nowhere", headers={"accept-language": "en"})
+    assert chinese.status_code == english.status_code == 404
+    assert english.json()["detail"] == "There is nothing at this address."
+    assert chinese.json()["detail"] != english.json()["detail"]
+
+
+async def test_every_answer_carries_the_policy(anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/sign-in")
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_demo_accounts_are_offered_in_a_demo(anonymous: httpx.AsyncClient) -> None:
+    assert "owner@demo.kaibo.example" in (await anonymous.get("/sign-in")).text
+
+
+@pytest.mark.parametrize(("target", "lands"), [("/days", "/days"), ("//evil.example", "/"), ("https://evil.example", "/"),
+                                               ("/\\evil.example", "/")])
+async def test_signing_in_leads_only_to_our_own_pages(people: People, anonymous: httpx.AsyncClient, target: str, lands: str) -> None:
+    answer = await anonymous.post("/sign-in", data=ALICE | {"next": target})
+    assert (answer.status_code, answer.headers["location"]) == (303, lands)
+
+
+async def test_signing_out_ends_it(people: People, anonymous: httpx.AsyncClient) -> None:
+    await anonymous.post("/api/v1/sign-in", json=ALICE)
+    page = (await anonymous.get("/notices")).text
+    token = page.split('name="_token" value="')[1].split('"')[0]
+    await anonymous.post("/sign-out", data={"_token": token})
+    assert (await anonymous.get("/notices", headers={"accept": "text/html"})).status_code == 303
+
+
+async def test_health_tells_the_parts(anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/health")
+    assert answer.status_code == 200
+    assert answer.json()["database"] == {"ok": True}
+    assert answer.json()["redis"] == {"ok": True}
