@@ -6,8 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
 
 VERSION = 1
+# What a client raises while Redis is away: connecting raises a bare OSError.
+AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
 COMMAND_LIFE_S = 2.0  # a command that was not taken up by then has expired
 PANIC_LIFE_S = 30  # a panic may wait for a director that is just taking over
@@ -29,6 +32,11 @@ def command_key(command_id: UUID) -> str:
 def command_list(rig_id: int, fence: int) -> str:
     """Return the list of command ids of one rig and one owner."""
     return f"rig:{rig_id}:{fence}"
+
+
+def list_entry(command_id: UUID, answer_to: str) -> str:
+    """Return what stands in the list: the id, and who waits for the answer should the body have expired."""
+    return f"{command_id} {answer_to}"
 
 
 def panic_list(rig_id: int, fence: int) -> str:
@@ -248,7 +256,24 @@ class PlanNow(msgspec.Struct, frozen=True):
     key_shown: str = ""
     is_armed: bool = False
     controller: str = ""
+    controller_person: int | None = None
+    controller_device: int | None = None
+    asked_by: str = ""
+    asked_person: int | None = None
+    asked_device: int | None = None
+    asked_at: datetime | None = None
     version: int = 0
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether somebody controls the room."""
+        return self.controller_person is not None or self.controller_device is not None
+
+    def is_controlled_by(self, sender: Sender) -> bool:
+        """Tell whether the sender is the one in control: that tablet, or else that person."""
+        if self.controller_device is not None:
+            return self.controller_device == sender.device
+        return sender.device is None and self.controller_person is not None and self.controller_person == sender.person
 
 
 class RigSnapshot(msgspec.Struct, frozen=True):
@@ -385,6 +410,11 @@ def meters(body: bytes) -> MetersNow:
     """Return sound levels."""
     found: MetersNow = _decoders[MetersNow].decode(body)
     return found
+
+
+def found(detail: dict[str, Any]) -> Found:
+    """Return what a connection test found, from its answer's detail."""
+    return msgspec.convert(detail, Found)
 
 
 def picture(body: bytes) -> Picture:

@@ -140,7 +140,10 @@ LEFT JOIN people cp ON cp.id = s.controller_person LEFT JOIN devices cd ON cd.id
 SPANS = """
 SELECT live_session, uid, kind, started_at, stopped_at, stop_reason, path, bytes FROM air_spans
 WHERE live_session = ANY($1) ORDER BY started_at"""
-OWN = ("reason_params", "shown", "expires_at", "pasted_at", "pasted_by", "wiped_at", "key_version", "overrun_min", "blocked_until")
+OWN = (
+    "reason_params", "shown", "expires_at", "pasted_at", "pasted_by", "wiped_at", "key_version", "overrun_min", "blocked_until",
+    "check_in_code",
+)
 
 
 def _session(actor: Actor, row: Any, spans: Sequence[AirSpan]) -> LiveSession:
@@ -151,6 +154,7 @@ def _session(actor: Actor, row: Any, spans: Sequence[AirSpan]) -> LiveSession:
     who = (row["merchant_id"], row["person_id"])
     return LiveSession(
         **values, reason_params=loads(row["reason_params"]), key=key, spans=tuple(spans),
+        check_in_code="" if actor.device_id is not None else row["check_in_code"],  # typed there, so never shown there
         cut_off_at=cut_off(row["ends_at"], row["overrun_min"], row["blocked_until"]),
         may_paste=can_paste(actor, *who, row["unit_id"], row["checked_in_at"] is not None),
         may_choose=rights.can_choose(actor, *who, row["site_id"]), may_declare=rights.can_declare(actor, *who, row["site_id"]),

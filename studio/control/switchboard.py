@@ -1,0 +1,260 @@
+"""A process's one ear and mouth towards the directors: asks with a deadline, hears answers, snapshots and levels."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from incubator.ground.errors import N_, Unavailable
+from studio.director import wire
+from studio.director.wire import Answer, Outcome, RigSnapshot, Sender
+
+log = structlog.get_logger()
+DEADLINE_S = wire.COMMAND_LIFE_S
+GRACE_S = 0.25  # an answer that left in time may still be on its way
+SILENCE_S = 2.0
+FENCE_FRESH_S = 1.5
+
+
+class RoomsAway(Unavailable):
+    """Redis does not answer, so nothing can be asked of the rooms."""
+
+    code = "rooms-away"
+    msgid = N_("The rooms cannot be reached at the moment. Nothing was sent; try again in a few seconds.")
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One message for a watcher: a snapshot, levels, or `silence` when nothing came for two seconds (empty body)."""
+
+    kind: Literal["snapshot", "meters", "silence"]
+    body: bytes = b""
+
+
+class Watcher:
+    """What one open page has not seen yet: only the newest snapshot and levels count."""
+
+    def __init__(self) -> None:
+        self._snapshot: bytes | None = None
+        self._meters: bytes | None = None
+        self._news = asyncio.Event()
+
+    def put(self, kind: str, body: bytes) -> None:
+        """Take the newest of its kind."""
+        if kind == "snapshot":
+            self._snapshot = body
+        else:
+            self._meters = body
+        self._news.set()
+
+    async def next(self) -> Frame:
+        """Return the next message, a snapshot before levels."""
+        while True:
+            if self._snapshot is not None:
+                body, self._snapshot = self._snapshot, None
+                return Frame("snapshot", body)
+            if self._meters is not None:
+                body, self._meters = self._meters, None
+                return Frame("meters", body)
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), SILENCE_S)
+            except TimeoutError:
+                return Frame("silence")
+
+
+class Switchboard:
+    """One per process, on one Redis client whose retry covers OSError; `start` before use, `close` at the end."""
+
+    def __init__(self, redis: Redis, process: str) -> None:
+        self.redis = redis
+        self._answers = wire.answers_channel(process)
+        self._process = process
+        self._waiting: dict[UUID, asyncio.Future[Answer]] = {}
+        self._watchers: dict[int, set[Watcher]] = {}
+        self._latest: dict[int, tuple[float, RigSnapshot]] = {}
+        self._pubsub: Any = None
+        self._ear: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to hear."""
+        self._ear = asyncio.create_task(self._hear())
+
+    async def close(self) -> None:
+        """Stop hearing; whoever still waits gets `unknown` at its deadline."""
+        if self._ear is not None:
+            self._ear.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._ear
+
+    async def _hear(self) -> None:
+        """Listen for ever; after an outage, subscribe anew to everything that is wanted then."""
+        while True:
+            try:
+                async with self.redis.pubsub() as pubsub:
+                    self._pubsub = pubsub
+                    await pubsub.subscribe(self._answers, *self._channels())
+                    await self._listen(pubsub)
+            except wire.AWAY as error:
+                log.warning("switchboard waits for Redis", why=type(error).__name__)
+            finally:
+                self._pubsub = None
+            await asyncio.sleep(0.2)
+
+    def _channels(self) -> list[str]:
+        return [name for rig in self._watchers for name in (wire.snapshot_channel(rig), wire.meters_channel(rig))]
+
+    async def _listen(self, pubsub: Any) -> None:
+        while True:
+            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
+            if message is None:
+                continue
+            channel = message["channel"].decode()
+            try:
+                self._take(channel, message["data"])
+            except (msgspec.DecodeError, ValueError) as error:
+                log.warning("unreadable message", channel=channel, why=str(error))
+
+    def _take(self, channel: str, body: bytes) -> None:
+        if channel == self._answers:
+            answer = wire.answer(body)
+            waiting = self._waiting.get(answer.id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(answer)
+            return
+        kind, _, rig = channel.partition(":")
+        if kind == "snaps":
+            self._keep(wire.snapshot(body))
+        for watcher in self._watchers.get(int(rig), ()):
+            watcher.put("snapshot" if kind == "snaps" else "meters", body)
+
+    def _keep(self, snapshot: RigSnapshot) -> None:
+        self._latest[snapshot.rig] = (asyncio.get_running_loop().time(), snapshot)
+
+    async def snapshot(self, rig_id: int, *, fresh_s: float = FENCE_FRESH_S) -> RigSnapshot | None:
+        """Return a rig's snapshot, at most `fresh_s` old if it was heard, else read from Redis; None: no director has the rig.
+
+        Raises:
+            RoomsAway: Redis does not answer.
+        """
+        heard = self._latest.get(rig_id)
+        if heard is not None and asyncio.get_running_loop().time() - heard[0] < fresh_s:
+            return heard[1]
+        try:
+            body = await self.redis.get(wire.snapshot_key(rig_id))
+        except wire.AWAY as error:
+            raise RoomsAway() from error
+        if body is None:
+            return None
+        found = wire.snapshot(body)
+        self._keep(found)
+        return found
+
+    async def picture(self, rig_id: int, index: int) -> wire.Picture | None:
+        """Return the picture of a rig's n-th scene, None when there is none of the last minute."""
+        try:
+            body = await self.redis.get(wire.picture_key(rig_id, index))
+        except wire.AWAY as error:
+            raise RoomsAway() from error
+        return None if body is None else wire.picture(body)
+
+    async def send(self, rig_id: int, session_id: int, sender: Sender, command: wire.Command) -> Answer:
+        """Send a command and return what became of it within two seconds; `unknown` when nobody said.
+
+        Raises:
+            RoomsAway: Redis does not answer, so nothing was sent.
+        """
+        snapshot = await self.snapshot(rig_id)
+        command_id = uuid4()
+        if snapshot is None:
+            return Answer(command_id, Outcome.REFUSED, "no_director")
+        body = wire.CommandBody(command_id, rig_id, session_id, sender, self._process, command)
+        names = wire.command_list(rig_id, snapshot.fence)
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.set(wire.command_key(command_id), wire.encode(body), px=int(wire.COMMAND_LIFE_S * 1000))
+        pipe.rpush(names, wire.list_entry(command_id, self._process))
+        pipe.ltrim(names, -wire.LONGEST_LIST, -1)
+        pipe.expire(names, wire.FENCES_LIFE_S)
+        return await self._ask(command_id, pipe, DEADLINE_S + GRACE_S)
+
+    async def panic(self, body: wire.PanicBody) -> Answer:
+        """Send a panic to every owner of the rig that may still be alive.
+
+        Raises:
+            RoomsAway: Redis does not answer.
+        """
+        body = msgspec.structs.replace(body, answer_to=self._process)
+        reading: Any = self.redis.smembers(wire.fences_key(body.rig))  # typed for both kinds of client
+        try:
+            fences = await reading
+        except wire.AWAY as error:
+            raise RoomsAway() from error
+        if not fences:
+            return Answer(body.id, Outcome.REFUSED, "no_director")
+        pipe = self.redis.pipeline(transaction=False)
+        for fence in fences:
+            name = wire.panic_list(body.rig, int(fence))
+            pipe.rpush(name, wire.encode(body))
+            pipe.ltrim(name, -wire.LONGEST_LIST, -1)
+            pipe.expire(name, wire.PANIC_LIFE_S)
+        return await self._ask(body.id, pipe, DEADLINE_S + GRACE_S)
+
+    async def probe(self, rig_id: int, zone: str) -> Answer:
+        """Have a director of the zone test the connection of a rig as it is stored.
+
+        Raises:
+            RoomsAway: Redis does not answer.
+        """
+        body = wire.ProbeBody(uuid4(), rig_id, self._process)
+        name = wire.probe_list(zone)
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.rpush(name, wire.encode(body))
+        pipe.ltrim(name, -wire.LONGEST_LIST, -1)
+        pipe.expire(name, wire.PROBE_LIFE_S)
+        return await self._ask(body.id, pipe, wire.PROBE_LIFE_S)
+
+    async def _ask(self, question: UUID, pipe: Any, patience_s: float) -> Answer:
+        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[question] = waiting
+        try:
+            await pipe.execute()
+            return await asyncio.wait_for(waiting, patience_s)
+        except TimeoutError:
+            return Answer(question, Outcome.UNKNOWN)
+        except wire.AWAY as error:
+            raise RoomsAway() from error
+        finally:
+            del self._waiting[question]
+
+    async def watch(self, rig_id: int) -> AsyncIterator[Frame]:
+        """Yield a rig's snapshot at once and whenever it changes, its levels, and `silence` when nothing comes for 2 s.
+
+        Goes on through outages of Redis and changes of the director; only the newest of each kind is kept for a slow reader.
+        """
+        watcher = Watcher()
+        first = rig_id not in self._watchers
+        self._watchers.setdefault(rig_id, set()).add(watcher)
+        try:
+            if first:
+                await self._tell_redis("subscribe", rig_id)
+            with suppress(RoomsAway):
+                known = await self.snapshot(rig_id)
+                if known is not None:
+                    watcher.put("snapshot", wire.encode(known))
+            while True:
+                yield await watcher.next()
+        finally:
+            self._watchers[rig_id].discard(watcher)
+            if not self._watchers[rig_id]:
+                del self._watchers[rig_id]
+                await self._tell_redis("unsubscribe", rig_id)
+
+    async def _tell_redis(self, verb: str, rig_id: int) -> None:
+        # while Redis is away nothing need be said: the ear subscribes to what is wanted once it is back
+        if self._pubsub is not None:
+            with suppress(*wire.AWAY):
+                await getattr(self._pubsub, verb)(wire.snapshot_channel(rig_id), wire.meters_channel(rig_id))
