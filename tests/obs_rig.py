@@ -1,6 +1,5 @@
 """Starts a real OBS under Xvfb for tests, and a listener that takes its streams; everything dies with the test run."""
 
-import ctypes
 import os
 import shutil
 import signal
@@ -8,10 +7,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import pytest
 from obswebsocket import requests
@@ -28,7 +28,6 @@ MICROPHONE = "主播麦"
 MUSIC = "背景音乐"
 TITLE = "商品名称"
 BACKDROP = "底色"
-_PR_SET_PDEATHSIG = 1
 
 
 def require(*programs: str) -> None:
@@ -48,8 +47,9 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _mortal(*command: str) -> list[str]:
+    """Let the kernel end the program with us, also when the test run is killed."""
+    return ["setpriv", "--pdeathsig", "KILL", *command] if shutil.which("setpriv") else list(command)
 
 
 def _end(process: subprocess.Popen[bytes] | None) -> None:
@@ -74,7 +74,7 @@ class ObsRig:
         self._display = ""
         self.obs: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "ObsRig":
+    def __enter__(self) -> Self:
         self._write_settings()
         self._open_screen()
         try:
@@ -113,10 +113,9 @@ class ObsRig:
 
     def _open_screen(self) -> None:
         self._screen = subprocess.Popen(
-            ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"],
+            _mortal("Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
         )
         assert self._screen.stdout
         self._display = ":" + self._screen.stdout.readline().decode().strip()
@@ -134,12 +133,11 @@ class ObsRig:
         }
         with (self.home / "obs.log").open("ab") as log:
             self.obs = subprocess.Popen(
-                ["obs", "--minimize-to-tray", "--disable-updater", "--multi"],
+                _mortal("obs", "--minimize-to-tray", "--disable-updater", "--multi"),
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
-            )
+                )
         deadline = time.monotonic() + BOOT_S
         while True:
             try:
@@ -176,13 +174,13 @@ class ObsRig:
                 self.add_input(client, scene, f"{BACKDROP}{place}", "color_source_v3", settings)
             self.add_input(client, SCENES[0], TITLE, "text_ft2_source_v2", {"text": "山药"})
             for name in (MICROPHONE, MUSIC):
-                tone = {"input": f"sine=frequency=440:sample_rate=48000", "input_format": "lavfi", "is_local_file": False}
+                tone = {"input": "sine=frequency=440:sample_rate=48000", "input_format": "lavfi", "is_local_file": False}
                 self.add_input(client, SCENES[0], name, "ffmpeg_source", tone)
             client.call(requests.SetCurrentProgramScene(sceneName=SCENES[0]))
             client.call(requests.SetCurrentSceneTransition(transitionName="Cut"))
 
     @staticmethod
-    def add_input(client: ObsSocket, scene: str, name: str, kind: str, settings: dict[str, object]) -> None:
+    def add_input(client: ObsSocket, scene: str, name: str, kind: str, settings: Mapping[str, object]) -> None:
         client.call(requests.CreateInput(sceneName=scene, inputName=name, inputKind=kind, inputSettings=settings))
 
     def freeze(self) -> None:
@@ -210,10 +208,8 @@ class ObsRig:
             for kind in ("Stream", "Record"):
                 deadline = time.monotonic() + 10
                 while client.call(getattr(requests, f"Get{kind}Status")()).datain["outputActive"]:
-                    try:
+                    with suppress(OutputNotRunning):
                         client.call(getattr(requests, f"Stop{kind}")())
-                    except OutputNotRunning:
-                        pass
                     assert time.monotonic() < deadline, f"{kind} does not stop"
                     time.sleep(0.1)
 
@@ -228,7 +224,7 @@ class Ingest:
         self.file = self.folder / "taken.flv"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "Ingest":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -239,12 +235,13 @@ class Ingest:
     def start(self) -> None:
         """Listen for one stream (ffmpeg takes one and ends with it)."""
         self._process = subprocess.Popen(
-            ["ffmpeg", "-y", "-loglevel", "error", "-f", "flv", "-listen", "1", "-i", f"{self.server}/key",
-             "-c", "copy", "-f", "flv", "-flush_packets", "1", str(self.file)],
+            _mortal(
+                *("ffmpeg", "-y", "-loglevel", "error", "-f", "flv", "-listen", "1", "-i", f"{self.server}/key"),
+                *("-c", "copy", "-f", "flv", "-flush_packets", "1", str(self.file)),
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
         )
         deadline = time.monotonic() + 10
         while not self._listens():

@@ -309,6 +309,10 @@ class ObsLink(Protocol):
         """Seconds since OBS last said anything: the age of what we know."""
         ...
 
+    def output_state(self, kind: OutputKind) -> OutputState | None:
+        """Return what OBS last said about an output on this link; None when it has said nothing yet."""
+        ...
+
     async def read_snapshot(self) -> Snapshot:
         """Read everything."""
         ...

@@ -17,6 +17,7 @@ from studio.obs.port import (
     OutputChanged,
     OutputKind,
     Outputs,
+    OutputState,
     Picture,
     Snapshot,
     Stats,
@@ -44,6 +45,7 @@ class ObsVerbs(ABC):
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
         self._record_path: str | None = None
+        self._output_states: dict[OutputKind, OutputState] = {}
 
     @abstractmethod
     async def _carry(self, ask: Ask, way: Way, key: str | None = None) -> tuple[StepResult, ...]:
@@ -65,10 +67,15 @@ class ObsVerbs(ABC):
         return stop
 
     def _tell(self, event: Event) -> None:
-        if isinstance(event, OutputChanged) and event.kind is OutputKind.RECORD and event.path:
-            self._record_path = event.path
+        if isinstance(event, OutputChanged):
+            self._output_states[event.kind] = event.state
+            self._record_path = event.path or self._record_path
         for listener in self._listeners:
             listener(event)
+
+    def output_state(self, kind: OutputKind) -> OutputState | None:
+        """Return what OBS last said about an output on this link."""
+        return self._output_states.get(kind)
 
     # reading
 

@@ -1,0 +1,104 @@
+"""Starts and stops an output until OBS says that it is so: the answer to the request alone proves nothing."""
+
+import asyncio
+from typing import Final
+
+from studio.obs.errors import AnswerTimeout, NotSent, OutputDied, OutputNotRunning, OutputRunning, OutputUnsettled
+from studio.obs.port import Event, LinkDown, ObsLink, OutputChanged, OutputKind, Outputs, OutputState
+
+START_S = 15.0
+STOP_S = 20.0
+AGAIN_S: Final = 0.25
+UNSEEN_S = 3.0  # how long an output may have been starting before this link heard anything of it
+
+
+class _Watch:
+    """Collects what OBS says about one output from the moment before the request."""
+
+    def __init__(self, link: ObsLink, kind: OutputKind) -> None:
+        self._kind = kind
+        self._heard = asyncio.Event()
+        self.states: list[OutputState] = []
+        self.path: str | None = None
+        self.down: str | None = None
+        self.stop = link.listen(self._hear)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, LinkDown):
+            self.down = event.reason
+        elif isinstance(event, OutputChanged) and event.kind is self._kind:
+            self.states.append(event.state)
+            self.path = event.path or self.path
+        else:
+            return
+        self._heard.set()
+
+    async def more(self, wait_s: float) -> bool:
+        """Wait for the next word about the output; tell whether one came."""
+        try:
+            await asyncio.wait_for(self._heard.wait(), wait_s)
+        except TimeoutError:
+            return False
+        self._heard.clear()
+        return True
+
+
+async def start_until_started(link: ObsLink, kind: OutputKind, *, deadline_s: float = START_S) -> str | None:
+    """Start an output and return once OBS says STARTED, with the path of a recording.
+
+    Raises: OutputDied when it goes to STOPPED instead (empty server, closed port, refused key: OBS gives no reason),
+    OutputUnsettled when nothing is decided in time, OutputRunning when it runs already.
+    """
+    watch = _Watch(link, kind)
+    until = asyncio.get_running_loop().time() + deadline_s
+    try:
+        await link.start_output(kind)
+        while OutputState.STARTED not in watch.states:
+            if OutputState.STOPPED in watch.states:
+                raise OutputDied(f"{kind}: stopped while starting")
+            left_s = until - asyncio.get_running_loop().time()
+            if watch.down is not None or left_s <= 0 or not await watch.more(left_s):
+                raise OutputUnsettled(f"{kind}: {watch.down or 'neither started nor stopped in time'}")
+        return watch.path
+    finally:
+        watch.stop()
+
+
+async def stop_until_stopped(link: ObsLink, kind: OutputKind, *, deadline_s: float = STOP_S, urgent: bool = False) -> str | None:
+    """Ask again and again until the output is STOPPED, by event or by reading; return the path of a recording.
+
+    OBS refuses the stop of an output that is just starting and starts it all the same, so one request is not enough.
+    Fine when it does not run. Raises: OutputUnsettled, and LinkLost when the link ends meanwhile.
+    """
+    watch = _Watch(link, kind)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    try:
+        while OutputState.STOPPED not in watch.states[-1:]:
+            try:
+                await link.stop_output(kind, urgent=urgent)
+            except (OutputNotRunning, OutputRunning, AnswerTimeout, NotSent):
+                if await _at_rest(link, kind, clock() - began):
+                    break
+            if clock() - began > deadline_s:
+                raise OutputUnsettled(f"{kind}: still not stopped after {deadline_s} s")
+            await watch.more(AGAIN_S)
+        return watch.path
+    finally:
+        watch.stop()
+
+
+async def _at_rest(link: ObsLink, kind: OutputKind, waited_s: float) -> bool:
+    """Tell whether an output that refuses to be stopped is stopped: one that is just starting reads as not running."""
+    if _runs(await link.read_outputs(), kind):
+        return False
+    said = link.output_state(kind)
+    return said is OutputState.STOPPED or (said is None and waited_s >= UNSEEN_S)
+
+
+def _runs(outputs: Outputs, kind: OutputKind) -> bool:
+    if kind is OutputKind.STREAM:
+        return outputs.stream.active or outputs.stream.reconnecting
+    if kind is OutputKind.RECORD:
+        return outputs.record.active
+    return bool(outputs.virtual_camera)
