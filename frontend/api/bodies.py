@@ -8,7 +8,7 @@ import msgspec
 
 from frontend.errors import Malformed, WrongContentType
 from frontend.views import AnyRequest
-from incubator.ground.errors import FieldError, Invalid, N_
+from incubator.ground.errors import N_, FieldError, Invalid
 from incubator.ground.values import Span
 
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339 with offset")]
