@@ -172,7 +172,7 @@ class RealObs(ObsVerbs):
         with contextlib.suppress(ObsError):  # silence is measured by the beat, not here
             await lane.ask(Ask(protocol.KNOCK), rank=Rank.PICTURE)
 
-    async def _carry(self, ask: Ask, way: Way, key: str | None = None) -> tuple[StepResult, ...]:
+    async def _carry(self, ask: Ask, way: Way, key: str | None = None, /) -> tuple[StepResult, ...]:
         if not self._open:
             raise LinkLost("not connected", sent=False)
         if way is Way.URGENT:

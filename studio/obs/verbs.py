@@ -48,7 +48,7 @@ class ObsVerbs(ABC):
         self._output_states: dict[OutputKind, OutputState] = {}
 
     @abstractmethod
-    async def _carry(self, ask: Ask, way: Way, key: str | None = None) -> tuple[StepResult, ...]:
+    async def _carry(self, ask: Ask, way: Way, key: str | None = None, /) -> tuple[StepResult, ...]:
         """Bring a message to OBS and its results back."""
 
     @abstractmethod
