@@ -131,8 +131,8 @@ def _back_soon(across: float, down: float) -> str:
 def _thanks(across: float, down: float) -> str:
     x = across / 2
     words = _line(f"M{x - 30:g} {down * 0.36:g}h60", "#eae5f2", 5) + _line(f"M{x - 20:g} {down * 0.36 + 13:g}h40", "#eae5f2", 5)
-    code = _box(x - 14, down * 0.56, 28, 28, "#eae5f2", 3)
-    marks = "".join(_box(x - 10 + 12 * c, down * 0.56 + 4 + 12 * r, 8, 8, "#2a2438") for c in (0, 1) for r in (0, 1) if c + r < 2)
+    code = _box(x - 14, down * 0.6, 28, 28, "#eae5f2", 3)
+    marks = "".join(_box(x - 10 + 12 * c, down * 0.6 + 4 + 12 * r, 8, 8, "#2a2438") for c in (0, 1) for r in (0, 1) if c + r < 2)
     return _box(0, 0, across, down, "#2a2438") + words + code + marks
 
 

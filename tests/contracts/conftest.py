@@ -1,0 +1,124 @@
+"""The three things that stand behind the port: a simulated OBS, a scripted server, a real OBS."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from studio.obs import machine
+from studio.obs.machine import SimulatedMachine
+from studio.obs.port import Event, ObsLink
+from studio.obs.real import RealObs
+from studio.obs.simulated import SimulatedObs
+from tests import obs_faults, obs_rig
+from tests.obs_faults import FaultServer
+from tests.obs_rig import Ingest, ObsRig
+
+
+@pytest.fixture(scope="session")
+def rig() -> Iterator[ObsRig]:
+    """Start one real OBS for the whole run."""
+    obs_rig.require(*obs_rig.NEEDED)
+    with ObsRig() as rig:
+        yield rig
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    before = threading.active_count()
+    with FaultServer() as server:
+        yield server
+    assert threading.active_count() <= before + 2, "a connection left its thread behind"
+
+
+@dataclass
+class Room:
+    """One OBS as a test sees it: the link, what was heard on it, and names that exist there."""
+
+    kind: str
+    link: ObsLink
+    first: str
+    second: str
+    stand_by: str
+    microphone: str
+    silent_input: str
+    server: str
+    heard: list[Event] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self, event: Event) -> None:
+        self.heard.append(event)
+        self._news.set()
+
+    async def wait_for(self, wanted: Callable[[Event], bool], within_s: float = 5.0) -> Event:
+        """Return the first event, past or coming, that is wanted."""
+        async with asyncio.timeout(within_s):
+            while True:
+                for event in self.heard:
+                    if wanted(event):
+                        return event
+                self._news.clear()
+                await self._news.wait()
+
+    async def wait_for_kind(self, kind: type[Any], within_s: float = 5.0) -> Any:
+        return await self.wait_for(lambda event: isinstance(event, kind), within_s)
+
+
+def _simulated_names(server: str) -> dict[str, str]:
+    return {
+        "first": machine.SCENES[0],
+        "second": machine.SCENES[2],
+        "stand_by": machine.STAND_BY,
+        "microphone": machine.SOUNDS[0],
+        "silent_input": machine.TEXTS[0],
+        "server": server,
+    }
+
+
+@pytest_asyncio.fixture(params=["simulated", "scripted", pytest.param("real", marks=pytest.mark.obs)])
+async def room(request: pytest.FixtureRequest) -> AsyncIterator[Room]:
+    """Connect to each kind of OBS in turn."""
+    if request.param == "simulated":
+        made = Room("simulated", SimulatedObs(SimulatedMachine()), **_simulated_names("rtmp://127.0.0.1/live"))
+        async for one in _opened(made):
+            yield one
+    elif request.param == "scripted":
+        server: FaultServer = request.getfixturevalue("server")
+        link = RealObs("127.0.0.1", server.port, obs_faults.PASSWORD)
+        async for one in _opened(Room("scripted", link, **_simulated_names("rtmp://127.0.0.1/live"))):
+            yield one
+    else:
+        rig: ObsRig = request.getfixturevalue("rig")
+        with Ingest() as ingest:
+            async for one in _opened(real_room(rig, ingest.server)):
+                yield one
+        rig.settle()
+
+
+@pytest_asyncio.fixture
+async def real(rig: ObsRig) -> AsyncIterator[Room]:
+    """Connect to the real OBS alone."""
+    async for one in _opened(real_room(rig, "")):
+        yield one
+    rig.settle()
+
+
+def real_room(rig: ObsRig, server: str) -> Room:
+    link = RealObs(rig.host, rig.port, rig.password)
+    scenes = {"first": obs_rig.SCENES[0], "second": obs_rig.SCENES[1], "stand_by": obs_rig.STAND_BY}
+    return Room("real", link, **scenes, microphone=obs_rig.MICROPHONE, silent_input=obs_rig.TITLE, server=server)
+
+
+async def _opened(room: Room) -> AsyncIterator[Room]:
+    await room.link.connect()
+    await room.link.switch_scene(room.first)
+    await room.link.set_mute(room.microphone, False)
+    await room.link.wipe_destination()
+    await asyncio.sleep(0.4)  # let a fade end, so that its event is not taken for the test's own
+    room.link.listen(room.hear)
+    yield room
+    await room.link.close()

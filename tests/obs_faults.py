@@ -1,0 +1,268 @@
+"""A scripted server that speaks obs-websocket 5 and misbehaves on command: silence, resets, late and refused answers."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+import socket
+import struct
+import threading
+from collections.abc import Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from studio.obs.machine import SimulatedMachine
+from studio.obs.port import Step, StepResult
+
+PASSWORD = "fault-password"
+_BITS = {"Scene": 4, "CurrentProgram": 4, "Input": 8, "Stream": 64, "Record": 64, "Virtualcam": 64, "StudioMode": 1024}
+_METERS = 1 << 16
+
+
+class _Peer:
+    """One connected client."""
+
+    def __init__(self, connection: ServerConnection, mask: int) -> None:
+        self.connection = connection
+        self.mask = mask
+        self.in_flight = 0
+
+
+class FaultServer:
+    """Runs in a thread of its own; all faults are attributes that may be set at any time.
+
+    swallow: requests that are never answered.  late_s: seconds that an answer takes.  refuse: codes per request.
+    reset_on / close_on: what happens instead of an answer.  greet: False keeps silent after the handshake of HTTP.
+    close_identify: the close code that answers Identify (0: drop the connection without a word).
+    """
+
+    def __init__(self, machine: SimulatedMachine | None = None) -> None:
+        self.machine = machine or SimulatedMachine()
+        self.greet = True
+        self.close_identify: int | None = None
+        self.swallow: set[str] = set()
+        self.late_s: dict[str, float] = {}
+        self.refuse: dict[str, int] = {}
+        self.reset_on: set[str] = set()
+        self.close_on: dict[str, int] = {}
+        self.frozen = False
+        self.seen: list[str] = []
+        self.masks: list[int] = []
+        self.most_in_flight = 0
+        self.connections = 0
+        self.port = 0
+        self._peers: list[_Peer] = []
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._server: Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._run, name="fault-server", daemon=True)
+
+    # the test's side
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(5)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._do(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    def say(self, name: str, data: dict[str, Any]) -> None:
+        """Let the machine tell an event."""
+        self._loop.call_soon_threadsafe(self._broadcast, name, data)
+
+    def send_raw(self, text: str) -> None:
+        """Send any text to every client."""
+        self._do(self._send_raw(text))
+
+    def close_all(self, code: int) -> None:
+        """Close all connections properly with a code (1001: OBS ends; 4011: thrown out)."""
+        self._do(self._close_all(code))
+
+    def reset_all(self) -> None:
+        """Cut all connections with RST."""
+        self._do(self._reset_all())
+
+    def stop_listening(self) -> None:
+        self._do(self._stop())
+
+    def listen_again(self) -> None:
+        self._do(self._listen())
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        self.swallow, self.reset_on = set(), set()
+        self.late_s, self.refuse, self.close_on = {}, {}, {}
+        self.frozen, self.greet, self.close_identify = False, True, None
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
+
+    # the server's side
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._listen())
+        self.machine.attach(self._broadcast)
+        self._keep(self._measure())
+        self._ready.set()
+        self._loop.run_forever()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0.01))
+
+    async def _listen(self) -> None:
+        self._server = await serve(self._serve, "127.0.0.1", self.port, ping_interval=None, close_timeout=0.2, compression=None)
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+
+    async def _stop(self) -> None:
+        if self._server is not None:
+            server, self._server = self._server, None
+            server.close()
+            for peer in list(self._peers):
+                peer.connection.transport.abort()
+            await server.wait_closed()
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send_raw(self, text: str) -> None:
+        for peer in list(self._peers):
+            await peer.connection.send(text)
+
+    async def _close_all(self, code: int) -> None:
+        for peer in list(self._peers):
+            await peer.connection.close(code, "scripted")
+
+    async def _reset_all(self) -> None:
+        for peer in list(self._peers):
+            self._reset(peer.connection)
+
+    @staticmethod
+    def _reset(connection: ServerConnection) -> None:
+        sock: socket.socket = connection.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.transport.abort()
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        self.connections += 1
+        with contextlib.suppress(ConnectionClosed):
+            if not self.greet:
+                await asyncio.sleep(60)
+            peer = await self._greet(connection)
+            if peer is None:
+                return
+            self._peers.append(peer)
+            try:
+                async for text in connection:
+                    self._hear(peer, json.loads(text))
+            finally:
+                self._peers.remove(peer)
+
+    async def _greet(self, connection: ServerConnection) -> _Peer | None:
+        challenge = {"challenge": "a-challenge", "salt": "a-salt"}
+        await self._send(connection, {"op": 0, "d": {"obsWebSocketVersion": "5.1.0", "rpcVersion": 1, "authentication": challenge}})
+        identify = json.loads(await connection.recv())["d"]
+        self.masks.append(identify["eventSubscriptions"])
+        if self.close_identify == 0:
+            connection.transport.abort()
+            return None
+        code = self.close_identify or (None if identify.get("authentication") == _proof(challenge) else 4009)
+        if code is not None:
+            await connection.close(code, "refused")
+            return None
+        await self._send(connection, {"op": 2, "d": {"negotiatedRpcVersion": 1}})
+        return _Peer(connection, identify["eventSubscriptions"])
+
+    def _hear(self, peer: _Peer, message: dict[str, Any]) -> None:
+        peer.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, peer.in_flight)
+        content = message["d"]
+        steps = content["requests"] if message["op"] == 8 else [content]
+        self.seen += [step["requestType"] for step in steps]
+        if not self.frozen:
+            self._keep(self._answer(peer, message["op"], content, steps))
+
+    async def _answer(self, peer: _Peer, op: int, content: dict[str, Any], steps: list[dict[str, Any]]) -> None:
+        first = steps[0]["requestType"]
+        await asyncio.sleep(self.late_s.get(first, 0))
+        if self.frozen or first in self.swallow:
+            return
+        if first in self.reset_on:
+            self._reset(peer.connection)
+        elif first in self.close_on:
+            await peer.connection.close(self.close_on[first], "scripted")
+        else:
+            results = [self._result(step) for step in steps]
+            peer.in_flight -= 1
+            with contextlib.suppress(ConnectionClosed):
+                if op == 8:
+                    await self._send(peer.connection, {"op": 9, "d": {"requestId": content["requestId"], "results": results}})
+                else:
+                    await self._send(peer.connection, {"op": 7, "d": {"requestId": content["requestId"], **results[0]}})
+
+    def _result(self, step: dict[str, Any]) -> dict[str, Any]:
+        name = step["requestType"]
+        wanted = Step(name, step.get("requestData") or {})
+        result = StepResult(name, self.refuse[name], "scripted") if name in self.refuse else self.machine.carry(wanted)
+        status = {"result": result.done, "code": result.code, "comment": result.comment}
+        return {"requestType": name, "requestStatus": status, "responseData": result.data}
+
+    def _broadcast(self, name: str, data: dict[str, Any]) -> None:
+        if self.frozen:
+            return
+        bit = _METERS if name == "InputVolumeMeters" else next((b for start, b in _BITS.items() if name.startswith(start)), 1)
+        for peer in self._peers:
+            if peer.mask & bit:
+                self._keep(self._tell(peer, {"op": 5, "d": {"eventType": name, "eventIntent": bit, "eventData": data}}))
+
+    async def _tell(self, peer: _Peer, message: dict[str, Any]) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await self._send(peer.connection, message)
+
+    async def _measure(self) -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            self._broadcast("InputVolumeMeters", {"inputs": [sound.meter() for sound in self.machine.sounds.values()]})
+
+    @staticmethod
+    async def _send(connection: ServerConnection, message: dict[str, Any]) -> None:
+        await connection.send(json.dumps(message, ensure_ascii=False))
+
+
+def _proof(challenge: dict[str, str]) -> str:
+    secret = base64.b64encode(hashlib.sha256((PASSWORD + challenge["salt"]).encode()).digest()).decode()
+    return base64.b64encode(hashlib.sha256((secret + challenge["challenge"]).encode()).digest()).decode()
+
+
+@contextlib.contextmanager
+def raw_peer(reply: bytes | None) -> Iterator[int]:
+    """Listen on a port, take connections, send the reply (None: stay silent), and yield the port."""
+    taken: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def take() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    peer, _ = server.accept()
+                    taken.append(peer)
+                    if reply is not None:
+                        peer.sendall(reply)
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+    for peer in taken:
+        peer.close()
