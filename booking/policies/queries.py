@@ -1,0 +1,33 @@
+"""What a merchant has left in a week."""
+
+from datetime import datetime
+
+from booking.policies.rules import Quota
+from incubator.ground import database
+from incubator.ground.values import Span
+from incubator.sites.queries import site
+
+# A reservation counts in the week in which it starts, with the time of use; no-shows count, what was cancelled or ran out does not.
+USED = """
+SELECT coalesce(sum(extract(epoch FROM r.ends_at - r.starts_at))::int / 60, 0)
+FROM reservations r JOIN units u ON u.id = r.unit AND u.kind = 'live_room'
+WHERE r.merchant = $1 AND r.starts_at >= $2 AND r.starts_at < $3 AND r.state NOT IN ('cancelled', 'expired')
+  AND (r.state <> 'held' OR r.hold_until > $4) AND r.id <> ALL($5::bigint[])"""
+
+
+async def week_min(site_id: int) -> int | None:
+    """Return the weekly quota of merchants in minutes, None when the site has none."""
+    found: int | None = await database.fetchval("SELECT week_min FROM quota_policies WHERE site = $1", site_id)
+    return found
+
+
+async def used_min(merchant_id: int, week: Span, now: datetime, except_ids: tuple[int, ...] = ()) -> int:
+    """Return the minutes of live rooms that the merchant uses in the week; only under the merchant's lock is it certain."""
+    found: int = await database.fetchval(USED, merchant_id, week.starts_at, week.ends_at, now, list(except_ids))
+    return found
+
+
+async def quota_of(merchant_id: int, site_id: int, moment: datetime, now: datetime, except_ids: tuple[int, ...] = ()) -> Quota:
+    """Return the quota of the merchant for the week in which the moment lies, for showing before a booking."""
+    week = (await site(site_id)).week(moment)
+    return Quota(await week_min(site_id), await used_min(merchant_id, week, now, except_ids))
