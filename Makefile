@@ -25,10 +25,11 @@ test: dev ## Run all tests (Chromium and OBS are installed by apt where that is 
 	@tools/system_parts.sh
 	$(PY) -m pytest
 
-lint: dev ## Check style, types, the staircase of imports
+lint: dev ## Check style, types, the staircase of imports, both languages
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports --no-logo
+	$(PY) -m frontend.catalogs
 
 soak: dev ## Kill and restart everything for SOAK_MIN minutes, with fixed seeds
 	SOAK_MIN=$(SOAK_MIN) $(PY) -m pytest tests/soak
