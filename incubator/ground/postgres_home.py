@@ -55,6 +55,12 @@ class PostgresHome:
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         return [str(self.bin / "postgres"), "-D", str(self.cluster), *settings]
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the server and its tools."""
+        # The binaries find their libraries by $ORIGIN, which the loader knows from /proc; a chroot may have none.
+        package = self.bin.parents[1]
+        return plain_environment() | {"LD_LIBRARY_PATH": str(package.with_name(f"{package.name}.libs"))}
+
     def ensure_cluster(self, *, fast: bool) -> None:
         """Make the cluster with the database `kaibo` at the first start; a start that was killed half-way begins anew.
 
@@ -75,9 +81,8 @@ class PostgresHome:
 
     def _run(self, program: str, *arguments: str, words: str = "") -> None:
         command = launched([str(self.bin / program), *arguments], None, self.identity)
-        environment = plain_environment()
         done = subprocess.run(
-            command, input=words, capture_output=True, text=True, env=environment, cwd="/", timeout=120, check=False
+            command, input=words, capture_output=True, text=True, env=self.environment(), cwd="/", timeout=120, check=False
         )
         if done.returncode != 0:
             raise ServerFailed(f"{program} failed: {(done.stderr or done.stdout).strip()[-600:]}")

@@ -154,8 +154,8 @@ def start_postgres(
         for stale in (home.cluster / "postmaster.pid", *home.sockets.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
         command = home.command(POSTGRES | (FAST if fast else {}))
-        death_signal = signal.SIGINT if die_with_parent else None
-        process = _start_process(data, command, lock, death_signal, home.identity)
+        end = signal.SIGINT if die_with_parent else None
+        process = _start_process(command, lock, log_file(data), end, home.environment(), home.identity)
     except BaseException:
         lock.release()
         raise
@@ -194,7 +194,8 @@ def _start_valkey(data: Path, die_with_parent: bool, patience_s: float) -> Valke
         options = {"port": "0", "unixsocket": str(path), "unixsocketperm": "700", "dir": str(data.resolve())}
         options |= {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
         command = [valkey_binary(), *(word for name, value in options.items() for word in (f"--{name}", value))]
-        process = _start_process(data, command, lock, signal.SIGTERM if die_with_parent else None, "same")
+        end = signal.SIGTERM if die_with_parent else None
+        process = _start_process(command, lock, log_file(data), end, plain_environment())
     except BaseException:
         lock.release()
         raise
@@ -221,9 +222,13 @@ def valkey_binary() -> str:
 
 
 def _start_process(
-    data: Path, command: list[str], lock: FolderLock, death_signal: signal.Signals | None, identity: str
+    command: list[str],
+    lock: FolderLock,
+    log: Path,
+    death_signal: signal.Signals | None,
+    env: dict[str, str],
+    identity: str = "same",
 ) -> subprocess.Popen[bytes]:
-    log = log_file(data)
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
     with log.open("ab") as output:
@@ -231,7 +236,7 @@ def _start_process(
             command,
             death_signal=death_signal,
             identity=identity,
-            env=plain_environment(),
+            env=env,
             cwd="/",
             output=output,
             keep_fds=[lock.fd],

@@ -326,11 +326,12 @@ def test_a_cluster_of_root_is_not_left_behind_silently(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_in_a_chroot(tmp_path: Path) -> None:
+@pytest.mark.parametrize("proc", ["true", 'mount -t tmpfs none "$root/proc"'], ids=["proc", "no-proc"])
+def test_in_a_chroot(tmp_path: Path, proc: str) -> None:
     """The kernel refuses user namespaces below a changed root: the whole way is gone for real."""
     new_root = tmp_path / "root"
     new_root.mkdir()
-    script = f'mount --rbind / "{new_root}" && exec chroot "{new_root}" "$@"'
+    script = f'root="{new_root}"; mount --rbind / "$root" && {proc} && exec chroot "$root" "$@"'
     prefix = ["unshare", "--mount", "sh", "-c", script, "sh"]
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine allows no mounts")
