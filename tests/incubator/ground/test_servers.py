@@ -61,7 +61,9 @@ def ask(server: PostgresServer, sql: str) -> object:
     return asyncio.run(run())
 
 
-def start_owner(data: Path, *prefix: str, python: str = sys.executable, code: Path = ROOT) -> tuple[subprocess.Popen[str], list[str]]:
+def start_owner(
+    data: Path, *prefix: str, python: str = sys.executable, code: Path = ROOT
+) -> tuple[subprocess.Popen[str], list[str]]:
     """Start a process that owns both servers; return it and the words that it printed."""
     owner = subprocess.Popen(
         [*prefix, python, "-c", OWNER, str(data)],
