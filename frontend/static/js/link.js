@@ -1,0 +1,129 @@
+// The line of a control page: a socket that connects at once and again within 2 s; plain requests where sockets are not let through.
+// A command goes out once. What nobody answered is "unknown"; nothing is ever repeated by itself.
+
+import { _ } from "./base.js";
+
+const PATIENCE_MS = 3000;
+const WAITS_MS = [100, 300, 700, 1500, 2000];
+const POLL_MS = 1000;
+const GONE = [4401, 4404];
+const HEADERS = { "content-type": "application/json", accept: "application/json" };
+
+export class Link {
+  /** `hear(message)` for each message, `change()` when the line opens or breaks, `gone()` when the right has ended. */
+  constructor(path, { hear, change, gone }) {
+    Object.assign(this, { path, hear, change, gone });
+    this.last = 0;
+    this.tries = 0;
+    this.waiting = new Map();
+    this.isClosed = false;
+    this.isPolling = false;
+    this.wake = () => this.isUp || document.hidden || this.connect();
+    addEventListener("online", this.wake);
+    document.addEventListener("visibilitychange", this.wake);
+    this.connect();
+  }
+
+  get isUp() {
+    return this.socket?.readyState === 1;
+  }
+
+  connect() {
+    if (this.isClosed || this.socket?.readyState <= 1) return;
+    clearTimeout(this.timer);
+    if (!("WebSocket" in window)) {
+      this.poll();
+      return;
+    }
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${this.path}`);
+    this.socket = socket;
+    socket.onopen = () => {
+      this.tries = 0;
+      this.wasUp = true;
+      this.isPolling = false;
+      this.change();
+    };
+    socket.onmessage = (event) => this.take(JSON.parse(event.data));
+    socket.onclose = (event) => this.lost(socket, event.code);
+  }
+
+  lost(socket, code) {
+    if (socket !== this.socket || this.isClosed) return;
+    for (const resolve of this.waiting.values()) resolve({ outcome: "unknown" });
+    this.waiting.clear();
+    if (GONE.includes(code)) {
+      this.close();
+      this.gone(code);
+      return;
+    }
+    this.tries += 1;
+    if (!this.wasUp && this.tries >= 2) this.poll();
+    const wait = WAITS_MS[Math.min(this.tries, WAITS_MS.length) - 1];
+    this.timer = setTimeout(() => this.connect(), wait * (0.8 + Math.random() * 0.2));
+    this.change();
+  }
+
+  /** Send one command; resolves with { outcome, code, text }. The send itself happens before this returns. */
+  send(type, params = {}) {
+    this.last += 1;
+    const id = String(this.last);
+    const text = JSON.stringify({ id, type, params });
+    if (this.isUp) {
+      this.socket.send(text);
+      return new Promise((resolve) => {
+        this.waiting.set(id, resolve);
+        setTimeout(() => this.take({ type: "answer", id, outcome: "unknown" }), PATIENCE_MS);
+      });
+    }
+    if (this.isPolling || type === "panic") return this.post(text);
+    return Promise.resolve({ outcome: "refused", code: "offline", text: _("Not sent: no connection. It is being restored.") });
+  }
+
+  take(message) {
+    if (message.type !== "answer") {
+      this.hear(message);
+      return;
+    }
+    this.waiting.get(message.id)?.(message);
+    this.waiting.delete(message.id);
+  }
+
+  async post(text) {
+    try {
+      const answer = await fetch(`${this.path}/commands`, { method: "POST", headers: HEADERS, body: text });
+      if (!answer.ok) return { outcome: "refused", code: "http", text: (await answer.json()).detail };
+      return await answer.json();
+    } catch {
+      return { outcome: "unknown" };
+    }
+  }
+
+  /** Read the state each second, where no socket comes through. */
+  async poll() {
+    if (this.isPolling || this.isClosed) return;
+    this.isPolling = true;
+    while (this.isPolling && !this.isClosed) {
+      try {
+        const answer = await fetch(`${this.path}/state`, { headers: HEADERS });
+        if (answer.status === 401 || answer.status === 404) {
+          this.close();
+          this.gone(4000 + answer.status);
+          return;
+        }
+        if (answer.ok) for (const message of await answer.json()) this.hear(message);
+      } catch {
+        this.change();
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  close() {
+    this.isClosed = true;
+    this.isPolling = false;
+    clearTimeout(this.timer);
+    removeEventListener("online", this.wake);
+    document.removeEventListener("visibilitychange", this.wake);
+    this.socket?.close();
+  }
+}
