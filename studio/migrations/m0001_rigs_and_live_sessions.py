@@ -125,6 +125,7 @@ CREATE INDEX as_run_of_session ON as_run (live_session, id);
 CREATE TABLE panic_calls (
     id uuid PRIMARY KEY,
     rig bigint NOT NULL REFERENCES rigs ON DELETE CASCADE,
+    live_session bigint REFERENCES live_sessions ON DELETE RESTRICT,
     level smallint NOT NULL CHECK (level IN (0, 1, 2)),
     person bigint REFERENCES people ON DELETE RESTRICT,
     device bigint REFERENCES devices ON DELETE RESTRICT,

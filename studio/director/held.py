@@ -1,0 +1,119 @@
+"""One rig in the hands of this director: what is wanted, what OBS says, what is in force; no behaviour beyond simple answers."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from incubator.ground import clock
+from incubator.ground.values import new_uid
+from studio.director.journal import Closed, Entry, RanAt
+from studio.director.leases import Lease
+from studio.director.mirror import Mirror
+from studio.director.rows import Plan, Wanted
+from studio.director.wire import PanicNow, Sender
+from studio.obs.errors import LinkLost
+from studio.obs.keeper import LinkKeeper
+from studio.obs.port import ObsLink, OutputKind
+
+log = structlog.get_logger()
+NOBODY = Sender()
+
+
+class Held:
+    """The state that the parts of an owner share; one event loop, so plain attributes suffice."""
+
+    def __init__(self, lease: Lease, owner: str, wanted: Wanted, keeper: LinkKeeper, journal: Callable[[Entry], None]) -> None:
+        self.lease = lease
+        self.owner = owner
+        self.wanted = wanted
+        self.keeper = keeper
+        self.journal = journal
+        self.mirror = Mirror()
+        self.is_claimed = False  # our fence stands in this OBS, and everything was read since the link came
+        self.is_dropped = False
+        self.database_away = False
+        self.proven_mark: str | None = None  # read back from OBS in this epoch
+        self.armed_mark: str | None = wanted.rig.armed_mark
+        self.armed_session: int | None = wanted.rig.armed_session
+        self.emptied: set[tuple[int, int]] = set()  # session and plan version, emptied by us
+        self.report: tuple[str, str, dict[str, Any]] = ("idle", "", {})
+        self.panic = PanicNow()
+        self.panic_before: dict[str, Any] | None = None
+        self.asked: dict[OutputKind, Sender] = {}  # outputs that we asked to start, and for whom
+        self.scene_asked: tuple[str, Sender, datetime] | None = None
+        self.pictures_at: list[int] = []
+        self.watched = False
+        self.busy_until = 0.0
+        self.changed = asyncio.Event()  # publish soon
+        self.due = asyncio.Event()  # reconcile soon
+        self.refresh = asyncio.Event()  # read the rows soon
+
+    @property
+    def rig_id(self) -> int:
+        """Return the rig's inner id."""
+        return self.lease.rig
+
+    @property
+    def is_online(self) -> bool:
+        """Tell whether OBS may be relied upon: link up, everything read, our fence in it."""
+        return self.is_claimed and self.keeper.online
+
+    @property
+    def link(self) -> ObsLink:
+        """Return the present link.
+
+        Raises:
+            LinkLost: there is none.
+        """
+        if self.keeper.link is None or not self.is_claimed:
+            raise LinkLost("no link to OBS", sent=False)
+        return self.keeper.link
+
+    @property
+    def plan(self) -> Plan | None:
+        """Return the plan that is in force: one whose session this director has not emptied yet."""
+        plan = self.wanted.plan
+        if plan is None or self.wanted.closed or (plan.session, plan.version) in self.emptied:
+            return None
+        return plan
+
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether the session's cut-off has come, by our own clock."""
+        plan = self.plan
+        return plan is not None and plan.cut_off_at <= now
+
+    def session_now(self) -> int | None:
+        """Return the session to which what happens now belongs."""
+        return self.plan.session if self.plan is not None else None
+
+    def ran(self, what: str, sender: Sender = NOBODY, session: int | None = None, **detail: Any) -> None:
+        """Write a line of the as-run log."""
+        self.journal(RanAt(new_uid(), self.rig_id, session or self.session_now(), clock.now(), what, detail, sender.person,
+                           sender.device))
+
+    def write_closed(self, session: int, plan_version: int) -> None:
+        """Remember and write that the rig was emptied after a session."""
+        self.emptied.add((session, plan_version))
+        self.armed_mark = self.armed_session = self.proven_mark = None
+        self.journal(Closed(self.rig_id, self.lease.fence, session, plan_version, clock.now()))
+
+    def set_panic(self, panic: PanicNow) -> None:
+        """Put another panic in force."""
+        self.panic = panic
+        self.changed.set()
+
+    def note(self) -> dict[str, Any]:
+        """Return what stands in OBS while we own it."""
+        return {"rig": str(self.wanted.rig.uid), "fence": self.lease.fence}
+
+    def drop(self, why: str) -> None:
+        """Let go of the rig at once: somebody else owns it."""
+        if not self.is_dropped:
+            log.warning("rig dropped", rig=self.rig_id, fence=self.lease.fence, why=why)
+        self.is_dropped = True
+        self.changed.set()
+        self.due.set()
+        self.refresh.set()

@@ -1,0 +1,38 @@
+"""A tap travels from a seat over Redis and the director to OBS, and comes back as a snapshot."""
+
+import asyncio
+import statistics
+import time
+
+from studio.control.queries import seat
+from studio.control.service import command
+from studio.director.wire import Outcome, SwitchScene
+from tests.studio.conftest import Studio, tablet
+
+
+async def test_it_works(studio: Studio) -> None:
+    director = await studio.owned()
+    reservation = await studio.book()
+    session = await studio.prepare(reservation)
+    await studio.shows(lambda s: s.plan.session == session.id and s.plan.state == "waiting_for_key")
+    place = await seat(await tablet(studio.unit, studio.people.site.id), session.uid)
+    answer = await command(studio.board, place, SwitchScene("双人"))
+    assert answer.outcome == Outcome.DONE, answer
+    await studio.shows(lambda s: s.program == "双人")
+    assert studio.machine(director).program == "双人"
+
+
+async def test_the_way_through_redis_is_short(studio: Studio) -> None:
+    await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    place = await seat(studio.people.alice, session.uid)
+    took = []
+    for turn in range(60):
+        began = time.perf_counter()
+        answer = await command(studio.board, place, SwitchScene(("双人", "产品特写")[turn % 2]))
+        took.append((time.perf_counter() - began) * 1000)
+        assert answer.outcome == Outcome.DONE
+        await asyncio.sleep(0.01)
+    print(f"command p50 {statistics.median(took):.2f} ms")
+    assert statistics.median(took) < 10
