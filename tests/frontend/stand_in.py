@@ -33,7 +33,8 @@ def main(name: str) -> None:
         note(f"-{name}")
         os._exit(0)
 
-    signal.signal(signal.SIGTERM, leave)
+    deaf = name == os.environ.get("STAND_IN_DEAF")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else leave)
     note(f"+{name}")
     if name == "migrate":
         sys.exit(int(os.environ.get("STAND_IN_MIGRATE", "0")))

@@ -113,7 +113,27 @@ def test_a_kill_during_the_first_start_does_no_harm(start: Callable[..., Termina
         time.sleep(pause_s)
         terminal.process.kill()
         terminal.process.wait()
-    start().wait_for("Ready after")
+    last = start()
+    last.wait_for("Ready after")
+    assert sorted(last.pids()) == sorted(PARTS)
+
+
+def test_a_deaf_part_does_not_hold_up_the_end(start: Callable[..., Terminal]) -> None:
+    terminal = start(STAND_IN_DEAF="worker")
+    terminal.wait_for("Ready after")
+    assert eventually(lambda: "+worker" in terminal.order())
+    pids = terminal.pids()
+    assert terminal.end(patience_s=12) == 0
+    assert all(gone(pid) for pid in pids.values())
+
+
+def test_a_deaf_web_does_not_sit_on_the_port_after_kill(start: Callable[..., Terminal]) -> None:
+    first = start(STAND_IN_DEAF="web")
+    first.wait_for("Ready after")
+    first.process.kill()
+    first.process.wait()
+    start(PORT=str(first.port)).wait_for("Ready after", 10)
+    assert first.order().count("+web") == 2
 
 
 def test_a_second_supervisor_on_the_same_data_is_refused(start: Callable[..., Terminal]) -> None:
