@@ -171,7 +171,8 @@ class FaultServer:
 
     async def _greet(self, connection: ServerConnection) -> _Peer | None:
         challenge = {"challenge": "a-challenge", "salt": "a-salt"}
-        await self._send(connection, {"op": 0, "d": {"obsWebSocketVersion": "5.1.0", "rpcVersion": 1, "authentication": challenge}})
+        hello = {"obsWebSocketVersion": "5.1.0", "rpcVersion": 1, "authentication": challenge}
+        await self._send(connection, {"op": 0, "d": hello})
         identify = json.loads(await connection.recv())["d"]
         self.masks.append(identify["eventSubscriptions"])
         if self.close_identify == 0:

@@ -1,6 +1,7 @@
 """Starts and stops an output until OBS says that it is so: the answer to the request alone proves nothing."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from studio.obs.errors import AnswerTimeout, NotSent, OutputDied, OutputNotRunning, OutputRunning, OutputUnsettled
@@ -8,7 +9,9 @@ from studio.obs.port import Event, LinkDown, ObsLink, OutputChanged, OutputKind,
 
 START_S = 15.0
 STOP_S = 20.0
+LOOK_S: Final = 0.05  # STOPPED is told some time before the output is free
 AGAIN_S: Final = 0.25
+LATE_S: Final = 1.0  # events can come in the wrong order: one that says STOPPED while the output runs is not believed
 UNSEEN_S = 3.0  # how long an output may have been starting before this link heard anything of it
 
 
@@ -65,25 +68,26 @@ async def start_until_started(link: ObsLink, kind: OutputKind, *, deadline_s: fl
 
 
 async def stop_until_stopped(link: ObsLink, kind: OutputKind, *, deadline_s: float = STOP_S, urgent: bool = False) -> str | None:
-    """Ask again and again until the output is STOPPED, by event or by reading; return the path of a recording.
+    """Ask again and again until OBS says STOPPED and reads as not running; return the path of a recording.
 
     OBS refuses the stop of an output that is just starting and starts it all the same, so one request is not enough.
     Fine when it does not run. Raises: OutputUnsettled, and LinkLost when the link ends meanwhile.
     """
     watch = _Watch(link, kind)
     clock = asyncio.get_running_loop().time
-    began = clock()
+    began, asked = clock(), -AGAIN_S
     try:
-        while OutputState.STOPPED not in watch.states[-1:]:
-            try:
-                await link.stop_output(kind, urgent=urgent)
-            except (OutputNotRunning, OutputRunning, AnswerTimeout, NotSent):
-                if await _at_rest(link, kind, clock() - began):
-                    break
+        while True:
+            said_stopped = link.output_state(kind) is OutputState.STOPPED
+            if clock() - asked >= (LATE_S if said_stopped else AGAIN_S):
+                asked = clock()
+                with suppress(OutputNotRunning, OutputRunning, AnswerTimeout, NotSent):
+                    await link.stop_output(kind, urgent=urgent)
+            if await _at_rest(link, kind, clock() - began):
+                return watch.path
             if clock() - began > deadline_s:
                 raise OutputUnsettled(f"{kind}: still not stopped after {deadline_s} s")
-            await watch.more(AGAIN_S)
-        return watch.path
+            await watch.more(LOOK_S)
     finally:
         watch.stop()
 

@@ -338,7 +338,7 @@ class ObsLink(Protocol):
         ...
 
     async def start_output(self, kind: OutputKind) -> None:
-        """Ask an output to start. Raises: OutputRunning."""
+        """Ask an output to start. Raises: OutputRunning, also without asking while it is starting or stopping."""
         ...
 
     async def stop_output(self, kind: OutputKind, *, urgent: bool = False) -> None:

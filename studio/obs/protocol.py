@@ -30,6 +30,7 @@ from studio.obs.port import (
 HELLO, IDENTIFY, IDENTIFIED, EVENT, REQUEST, RESPONSE, BATCH, BATCH_RESPONSE = 0, 1, 2, 5, 6, 7, 8, 9
 RPC_VERSION = 1
 SUCCESS = 100
+OUTPUT_RUNNING = 500
 
 # General, Config, Scenes, Inputs, Transitions, Filters, Outputs, SceneItems, MediaInputs, Vendors, Ui
 ALL_EVENTS: Final = 2047

@@ -1,13 +1,14 @@
 """The verbs of the port in the protocol's words, the same for a real and for a simulated OBS."""
 
 import base64
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
 from studio.obs import protocol
-from studio.obs.errors import BadAnswer, NotFoundInObs, refused
+from studio.obs.errors import BadAnswer, NotFoundInObs, NotSent, ObsRefused, refused
 from studio.obs.port import (
     Destination,
     Event,
@@ -28,6 +29,7 @@ from studio.obs.protocol import Ask
 
 _OVERVIEW = ("GetSceneList", "GetInputList", "GetStudioModeEnabled", "GetStats")
 _OUTPUTS = ("GetStreamStatus", "GetRecordStatus", "GetVirtualCamStatus")
+UNDECIDED_S = 15.0  # how long a start without any word of OBS forbids the next one
 
 
 class Way(Enum):
@@ -46,6 +48,7 @@ class ObsVerbs(ABC):
         self._listeners: list[Listener] = []
         self._record_path: str | None = None
         self._output_states: dict[OutputKind, OutputState] = {}
+        self._start_asked: dict[OutputKind, float] = {}
 
     @abstractmethod
     async def _carry(self, ask: Ask, way: Way, key: str | None = None, /) -> tuple[StepResult, ...]:
@@ -69,13 +72,17 @@ class ObsVerbs(ABC):
     def _tell(self, event: Event) -> None:
         if isinstance(event, OutputChanged):
             self._output_states[event.kind] = event.state
+            self._start_asked.pop(event.kind, None)
             self._record_path = event.path or self._record_path
         for listener in self._listeners:
             listener(event)
 
     def output_state(self, kind: OutputKind) -> OutputState | None:
-        """Return what OBS last said about an output on this link."""
-        return self._output_states.get(kind)
+        """Return what OBS last said about an output on this link; a start that was asked for counts as starting."""
+        return OutputState.STARTING if self._start_undecided(kind) else self._output_states.get(kind)
+
+    def _start_undecided(self, kind: OutputKind) -> bool:
+        return time.monotonic() < self._start_asked.get(kind, -UNDECIDED_S) + UNDECIDED_S
 
     # reading
 
@@ -180,8 +187,16 @@ class ObsVerbs(ABC):
         await self._ask("SetInputVolume", Way.WRITE, moved, key=f"volume:{name}")
 
     async def start_output(self, kind: OutputKind) -> None:
-        """Ask an output to start."""
-        await self._ask(protocol.START[kind], Way.WRITE)
+        """Ask an output to start, unless it is on its way already: OBS 29 crashes on a second start of a starting one."""
+        request = protocol.START[kind]
+        if self.output_state(kind) not in {None, OutputState.STOPPED}:
+            raise refused(request, protocol.OUTPUT_RUNNING, "not sent: the output is not at rest")
+        self._start_asked[kind] = time.monotonic()
+        try:
+            await self._ask(request, Way.WRITE)
+        except (ObsRefused, NotSent):
+            self._start_asked.pop(kind, None)
+            raise
 
     async def stop_output(self, kind: OutputKind, *, urgent: bool = False) -> None:
         """Ask an output to stop."""

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -36,19 +36,27 @@ def server() -> Iterator[FaultServer]:
 
 
 @dataclass
-class Room:
-    """One OBS as a test sees it: the link, what was heard on it, and names that exist there."""
+class Names:
+    """What exists in an OBS under which name, and a server that takes its stream."""
 
-    kind: str
-    link: ObsLink
     first: str
     second: str
     stand_by: str
     microphone: str
     silent_input: str
     server: str
-    heard: list[Event] = field(default_factory=list)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Room:
+    """One OBS as a test sees it: the link, the names, and what was heard since the test began."""
+
+    def __init__(self, kind: str, link: ObsLink, names: Names) -> None:
+        self.kind = kind
+        self.link = link
+        self.first, self.second, self.stand_by = names.first, names.second, names.stand_by
+        self.microphone, self.silent_input, self.server = names.microphone, names.silent_input, names.server
+        self.heard: list[Event] = []
+        self._news = asyncio.Event()
 
     def hear(self, event: Event) -> None:
         self.heard.append(event)
@@ -68,28 +76,27 @@ class Room:
         return await self.wait_for(lambda event: isinstance(event, kind), within_s)
 
 
-def _simulated_names(server: str) -> dict[str, str]:
-    return {
-        "first": machine.SCENES[0],
-        "second": machine.SCENES[2],
-        "stand_by": machine.STAND_BY,
-        "microphone": machine.SOUNDS[0],
-        "silent_input": machine.TEXTS[0],
-        "server": server,
-    }
+SIMULATED = Names(
+    first=machine.SCENES[0],
+    second=machine.SCENES[2],
+    stand_by=machine.STAND_BY,
+    microphone=machine.SOUNDS[0],
+    silent_input=machine.TEXTS[0],
+    server="rtmp://127.0.0.1/live",
+)
 
 
 @pytest_asyncio.fixture(params=["simulated", "scripted", pytest.param("real", marks=pytest.mark.obs)])
 async def room(request: pytest.FixtureRequest) -> AsyncIterator[Room]:
     """Connect to each kind of OBS in turn."""
     if request.param == "simulated":
-        made = Room("simulated", SimulatedObs(SimulatedMachine()), **_simulated_names("rtmp://127.0.0.1/live"))
+        made = Room("simulated", SimulatedObs(SimulatedMachine()), SIMULATED)
         async for one in _opened(made):
             yield one
     elif request.param == "scripted":
         server: FaultServer = request.getfixturevalue("server")
         link = RealObs("127.0.0.1", server.port, obs_faults.PASSWORD)
-        async for one in _opened(Room("scripted", link, **_simulated_names("rtmp://127.0.0.1/live"))):
+        async for one in _opened(Room("scripted", link, SIMULATED)):
             yield one
     else:
         rig: ObsRig = request.getfixturevalue("rig")
@@ -109,8 +116,8 @@ async def real(rig: ObsRig) -> AsyncIterator[Room]:
 
 def real_room(rig: ObsRig, server: str) -> Room:
     link = RealObs(rig.host, rig.port, rig.password)
-    scenes = {"first": obs_rig.SCENES[0], "second": obs_rig.SCENES[1], "stand_by": obs_rig.STAND_BY}
-    return Room("real", link, **scenes, microphone=obs_rig.MICROPHONE, silent_input=obs_rig.TITLE, server=server)
+    first, second, stand_by = obs_rig.SCENES
+    return Room("real", link, Names(first, second, stand_by, obs_rig.MICROPHONE, obs_rig.TITLE, server))
 
 
 async def _opened(room: Room) -> AsyncIterator[Room]:
