@@ -158,7 +158,7 @@ class FaultServer:
         self.connections += 1
         with contextlib.suppress(ConnectionClosed):
             if not self.greet:
-                await asyncio.sleep(60)
+                await connection.wait_closed()
             peer = await self._greet(connection)
             if peer is None:
                 return

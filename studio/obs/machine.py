@@ -123,7 +123,9 @@ class SimulatedMachine:
         return {"currentProgramSceneName": self.program}
 
     def _set_program(self, data: Data) -> None:
-        self.program = self._scene(data["sceneName"])
+        if self._scene(data["sceneName"]) == self.program:
+            return
+        self.program = data["sceneName"]
         self._fade += 1
         self.emit("SceneTransitionStarted", {"transitionName": "Fade"})
         asyncio.get_running_loop().call_later(FADE_S, self._end_fade, self._fade)

@@ -13,7 +13,7 @@ from studio.obs.lane import Lane, Rank
 from studio.obs.port import Event, Facts, LinkDown, SceneStarted, StepResult
 from studio.obs.protocol import Ask
 from studio.obs.verbs import ObsVerbs, Way
-from studio.obs.websocket import ObsSocket
+from studio.obs.websocket import HANDSHAKE_S, ObsSocket
 
 LOG = logging.getLogger(__name__)
 ANSWER_S = 5.0
@@ -37,6 +37,7 @@ class RealObs(ObsVerbs):
         answer_s: float = ANSWER_S,
         beat_s: float = BEAT_S,
         silence_s: float = SILENCE_S,
+        handshake_s: float = HANDSHAKE_S,
     ) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
@@ -46,6 +47,7 @@ class RealObs(ObsVerbs):
         self._read_lane = Lane(self._reading.post, self._reading.forget, answer_s=answer_s)
         self._beat_s = beat_s
         self._silence_s = silence_s
+        self._handshake_s = handshake_s
         self._tasks: set[asyncio.Task[None]] = set()
         self._gate_until = 0.0
         self._open = False
@@ -56,7 +58,7 @@ class RealObs(ObsVerbs):
     async def connect(self) -> Facts:
         """Open both connections and read what OBS is. Raises: Unreachable, WrongPassword, WrongVersion, Kicked."""
         try:
-            dialling = [asyncio.to_thread(one.connect) for one in (self._writing, self._reading)]
+            dialling = [asyncio.to_thread(one.connect, self._handshake_s) for one in (self._writing, self._reading)]
             outcomes = await asyncio.gather(*dialling, return_exceptions=True)
         except asyncio.CancelledError:
             await self.close()
@@ -164,6 +166,8 @@ class RealObs(ObsVerbs):
             for lane in (self._write_lane, self._read_lane):
                 if lane.idle:
                     self._start(self._knock(lane))
+                elif lane.flying_s > self._beat_s:
+                    lane.ask_now(Ask(protocol.KNOCK))  # is OBS gone, or only slow with one request?
             if self.last_heard_s > self._silence_s:
                 self._lose(f"OBS has been silent for {self.last_heard_s:.1f} s", stalled=True)
                 return

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from studio.obs import machine
 from studio.obs.machine import SimulatedMachine
-from studio.obs.port import Event, ObsLink
+from studio.obs.port import Event, ObsLink, SceneChanged
 from studio.obs.real import RealObs
 from studio.obs.simulated import SimulatedObs
 from tests import obs_faults, obs_rig
@@ -35,6 +35,13 @@ def server() -> Iterator[FaultServer]:
     assert threading.active_count() <= before + 2, "a connection left its thread behind"
 
 
+async def true(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Wait until something is so that another thread brings about."""
+    async with asyncio.timeout(within_s):
+        while not is_so():  # noqa: ASYNC110  # nobody could set an event
+            await asyncio.sleep(0.005)
+
+
 @dataclass
 class Names:
     """What exists in an OBS under which name, and a server that takes its stream."""
@@ -54,9 +61,20 @@ class Room:
         self.kind = kind
         self.link = link
         self.first, self.second, self.stand_by = names.first, names.second, names.stand_by
-        self.microphone, self.silent_input, self.server = names.microphone, names.silent_input, names.server
+        self.microphone, self.silent_input = names.microphone, names.silent_input
+        self._server = names.server
+        self.ingest: Ingest | None = None
         self.heard: list[Event] = []
         self._news = asyncio.Event()
+
+    @property
+    def server(self) -> str:
+        """A server that takes the stream; behind the real OBS it is started when first asked for."""
+        if self.kind != "real":
+            return self._server
+        if self.ingest is None:
+            self.ingest = Ingest().__enter__()
+        return self.ingest.server
 
     def hear(self, event: Event) -> None:
         self.heard.append(event)
@@ -100,32 +118,38 @@ async def room(request: pytest.FixtureRequest) -> AsyncIterator[Room]:
             yield one
     else:
         rig: ObsRig = request.getfixturevalue("rig")
-        with Ingest() as ingest:
-            async for one in _opened(real_room(rig, ingest.server)):
-                yield one
+        async for one in _opened(real_room(rig)):
+            yield one
         rig.settle()
 
 
 @pytest_asyncio.fixture
 async def real(rig: ObsRig) -> AsyncIterator[Room]:
     """Connect to the real OBS alone."""
-    async for one in _opened(real_room(rig, "")):
+    async for one in _opened(real_room(rig)):
         yield one
     rig.settle()
 
 
-def real_room(rig: ObsRig, server: str) -> Room:
+def real_room(rig: ObsRig) -> Room:
     link = RealObs(rig.host, rig.port, rig.password)
     first, second, stand_by = obs_rig.SCENES
-    return Room("real", link, Names(first, second, stand_by, obs_rig.MICROPHONE, obs_rig.TITLE, server))
+    return Room("real", link, Names(first, second, stand_by, obs_rig.MICROPHONE, obs_rig.TITLE, ""))
 
 
 async def _opened(room: Room) -> AsyncIterator[Room]:
     await room.link.connect()
-    await room.link.switch_scene(room.first)
+    if (await room.link.read_snapshot()).program != room.first:
+        stop = room.link.listen(room.hear)
+        await room.link.switch_scene(room.first)
+        await room.wait_for_kind(SceneChanged)  # so that its event is not taken for the test's own
+        stop()
+        room.heard.clear()
     await room.link.set_mute(room.microphone, False)
     await room.link.wipe_destination()
-    await asyncio.sleep(0.4)  # let a fade end, so that its event is not taken for the test's own
+    await asyncio.sleep(0.02)
     room.link.listen(room.hear)
     yield room
     await room.link.close()
+    if room.ingest:
+        room.ingest.__exit__(None, None, None)

@@ -1,0 +1,535 @@
+"""What can go wrong between us and an OBS, provoked one by one; the last part with a real OBS."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from studio.obs.errors import (
+    AnswerTimeout,
+    BadAnswer,
+    Dropped,
+    LinkLost,
+    LinkRefused,
+    NotReady,
+    NotSent,
+    ObsError,
+    OutputUnsettled,
+    Unreachable,
+    WrongPassword,
+    WrongVersion,
+)
+from studio.obs.keeper import LinkKeeper, LinkStatus
+from studio.obs.outputs import start_until_started, stop_until_stopped
+from studio.obs.port import Destination, Event, LinkDown, LinkState, MuteChanged, OutputKind, OutputState
+from studio.obs.protocol import ALL_EVENTS, METERS
+from studio.obs.real import RealObs
+from tests import obs_rig
+from tests.contracts.conftest import true
+from tests.obs_faults import PASSWORD, FaultServer, raw_peer
+from tests.obs_rig import ObsRig
+
+SCENE = "双人"
+MIC = "主播麦"
+
+
+@pytest_asyncio.fixture
+async def link(server: FaultServer) -> AsyncIterator[RealObs]:
+    """Connect with short patience, so that tests of silence need not be long."""
+    link = RealObs("127.0.0.1", server.port, PASSWORD, answer_s=0.6, beat_s=0.2, silence_s=0.6)
+    await link.connect()
+    yield link
+    await link.close()
+
+
+def heard_on(link: RealObs) -> list[Event]:
+    heard: list[Event] = []
+    link.listen(heard.append)
+    return heard
+
+
+async def down_of(heard: list[Event], within_s: float = 5.0) -> LinkDown:
+    await true(lambda: any(isinstance(event, LinkDown) for event in heard), within_s)
+    return next(event for event in heard if isinstance(event, LinkDown))
+
+
+def destination() -> Destination:
+    return Destination(server="rtmp://127.0.0.1/live", key="key")
+
+
+# coming in
+
+
+async def test_nobody_listens() -> None:
+    with pytest.raises(Unreachable):
+        await RealObs("127.0.0.1", obs_rig.free_port(), PASSWORD).connect()
+
+
+async def test_no_such_host() -> None:
+    with pytest.raises(Unreachable):
+        await RealObs("no-such-host.invalid", 4455, PASSWORD).connect()
+
+
+async def test_something_else_than_obs_answers() -> None:
+    with raw_peer(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n") as port, pytest.raises(Unreachable):
+        await RealObs("127.0.0.1", port, PASSWORD).connect()
+
+
+async def test_a_peer_that_accepts_and_stays_silent_is_given_up() -> None:
+    began = time.monotonic()
+    with raw_peer(None) as port, pytest.raises(Unreachable):
+        await RealObs("127.0.0.1", port, PASSWORD, handshake_s=0.4).connect()
+    assert time.monotonic() - began < 2
+
+
+async def test_a_peer_that_greets_with_silence_is_given_up(server: FaultServer) -> None:
+    server.greet = False
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        await RealObs("127.0.0.1", server.port, PASSWORD, handshake_s=0.4).connect()
+    assert time.monotonic() - began < 2
+
+
+async def test_a_wrong_password_is_refused_and_not_tried_again(server: FaultServer) -> None:
+    with pytest.raises(WrongPassword) as caught:
+        await RealObs("127.0.0.1", server.port, "guess").connect()
+    assert caught.value.close_code == 4009
+
+
+async def test_another_protocol_version_is_refused(server: FaultServer) -> None:
+    server.close_identify = 4010
+    with pytest.raises(WrongVersion):
+        await RealObs("127.0.0.1", server.port, PASSWORD).connect()
+
+
+async def test_a_drop_during_identify_is_unreachable_and_may_be_tried_again(server: FaultServer) -> None:
+    server.close_identify = 0
+    with pytest.raises(ObsError) as caught:
+        await RealObs("127.0.0.1", server.port, PASSWORD).connect()
+    assert not isinstance(caught.value, LinkRefused)
+
+
+async def test_an_obs_that_is_not_ready_says_so(server: FaultServer) -> None:
+    server.refuse["GetVersion"] = 207
+    link = RealObs("127.0.0.1", server.port, PASSWORD)
+    with pytest.raises(NotReady):
+        await link.connect()
+    await link.close()
+
+
+async def test_a_proxy_of_the_environment_does_not_come_between(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    link = RealObs("127.0.0.1", server.port, PASSWORD)
+    await link.connect()
+    await link.close()
+
+
+async def test_each_connection_asks_for_its_own_events(server: FaultServer, link: RealObs) -> None:
+    assert sorted(server.masks) == [ALL_EVENTS, METERS]
+    assert link.alive
+
+
+# being there
+
+
+async def test_requests_go_one_after_another(server: FaultServer, link: RealObs) -> None:
+    server.late_s["SetInputMute"] = 0.02
+    await asyncio.gather(*(link.set_mute(MIC, bool(n % 2)) for n in range(12)))
+    assert server.most_in_flight == 1
+    assert server.seen.count("SetInputMute") == 12
+    assert server.machine.sounds[MIC].muted
+
+
+async def test_a_caller_that_gave_up_does_not_let_the_next_request_overtake(server: FaultServer, link: RealObs) -> None:
+    server.late_s["SetInputMute"] = 0.15
+    waiting = asyncio.create_task(link.set_mute(MIC, True))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    await link.switch_scene(SCENE)
+    assert server.most_in_flight == 1
+    assert server.machine.sounds[MIC].muted
+
+
+async def test_of_many_waiting_moves_of_a_fader_the_last_one_counts(server: FaultServer, link: RealObs) -> None:
+    server.late_s["SetInputMute"] = 0.1
+    first = asyncio.create_task(link.set_mute(MIC, True))
+    await asyncio.gather(*(link.set_volume_db(MIC, -level) for level in range(20)), first)
+    assert server.seen.count("SetInputVolume") == 1
+    assert server.machine.sounds[MIC].volume_db == -19
+
+
+async def test_an_answer_that_never_comes_is_an_unknown_outcome(server: FaultServer, link: RealObs) -> None:
+    server.swallow.add("SetCurrentProgramScene")
+    with pytest.raises(AnswerTimeout):
+        await link.switch_scene(SCENE)
+    server.clear()
+    await link.switch_scene(SCENE)
+
+
+async def test_an_answer_that_comes_too_late_disturbs_nobody(server: FaultServer, link: RealObs) -> None:
+    server.late_s["SetInputMute"] = 0.8
+    with pytest.raises(AnswerTimeout):
+        await link.set_mute(MIC, True)
+    await asyncio.sleep(0.4)
+    await link.switch_scene(SCENE)
+    assert server.machine.program == SCENE
+    assert link.alive
+
+
+async def test_a_slow_request_does_not_make_a_living_obs_look_hung(server: FaultServer, link: RealObs) -> None:
+    heard = heard_on(link)
+    server.swallow.add("SetInputMute")
+    for _ in range(3):
+        with pytest.raises(AnswerTimeout):
+            await link.set_mute(MIC, True)
+    assert not [event for event in heard if isinstance(event, LinkDown)]
+
+
+async def test_a_request_that_waits_too_long_is_never_sent(server: FaultServer, link: RealObs) -> None:
+    server.swallow.add("SetInputMute")
+    asked = (link.set_mute(MIC, True), link.set_mute(MIC, False), link.switch_scene(SCENE))
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in outcomes] == [AnswerTimeout, AnswerTimeout, NotSent]
+    assert "SetCurrentProgramScene" not in server.seen
+
+
+async def test_panic_overtakes_and_drops_what_waits(server: FaultServer, link: RealObs) -> None:
+    server.swallow.add("SetInputMute")
+    stuck = asyncio.create_task(link.set_mute(MIC, False))
+    waiting = asyncio.create_task(link.switch_scene(SCENE))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    results = await link.stand_by("马上回来", ["主播麦", "助播麦"])
+    assert time.monotonic() - began < 0.2
+    assert all(result.done for result in results)
+    with pytest.raises(Dropped):
+        await waiting
+    with pytest.raises(AnswerTimeout):
+        await stuck
+    assert server.machine.program == "马上回来"
+
+
+async def test_panic_goes_out_while_a_picture_is_being_taken(server: FaultServer, link: RealObs) -> None:
+    server.late_s["GetSourceScreenshot"] = 0.4
+    picture = asyncio.create_task(link.screenshot(SCENE, width=90))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    await link.stand_by("马上回来", [MIC])
+    assert time.monotonic() - began < 0.2
+    await picture
+
+
+async def test_an_answer_without_its_status_ends_the_link(server: FaultServer, link: RealObs) -> None:
+    original = server._result
+    server._result = lambda step: {**original(step), "requestStatus": {}}  # type: ignore[method-assign]  # scripted
+    heard = heard_on(link)
+    with pytest.raises((LinkLost, BadAnswer)):
+        await link.read_snapshot()
+    assert (await down_of(heard)).reason.startswith("unreadable message")
+
+
+async def test_an_event_without_its_fields_is_skipped(
+    server: FaultServer, link: RealObs, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = heard_on(link)
+    server.say("InputMuteStateChanged", {"nonsense": True})
+    server.say("InputMuteStateChanged", {"inputName": MIC, "inputMuted": True})
+    await true(lambda: MuteChanged(input=MIC, muted=True) in heard)
+    assert link.alive
+    assert "InputMuteStateChanged" in caplog.text
+
+
+async def test_a_listener_hears_nothing_after_it_has_stopped(server: FaultServer, link: RealObs) -> None:
+    heard: list[Event] = []
+    others = [link.listen(heard.append) for _ in range(3)]
+    for stop in others:
+        stop()
+    server.say("CurrentProgramSceneChanged", {"sceneName": SCENE})
+    await asyncio.sleep(0.15)
+    assert heard == []
+
+
+# losing it
+
+
+async def test_a_reset_in_mid_request_fails_it_at_once_as_sent(server: FaultServer, link: RealObs) -> None:
+    heard = heard_on(link)
+    server.reset_on.add("SetCurrentProgramScene")
+    began = time.monotonic()
+    with pytest.raises(LinkLost) as caught:
+        await link.switch_scene(SCENE)
+    assert caught.value.sent
+    assert time.monotonic() - began < 0.4
+    assert not (await down_of(heard)).refused
+    assert not link.alive
+
+
+async def test_what_waited_behind_a_lost_request_was_not_sent(server: FaultServer, link: RealObs) -> None:
+    server.reset_on.add("SetInputMute")
+    outcomes = await asyncio.gather(link.set_mute(MIC, True), link.switch_scene(SCENE), return_exceptions=True)
+    assert [isinstance(one, LinkLost) and one.sent for one in outcomes] == [True, False]
+
+
+async def test_a_clean_close_is_a_loss_with_its_code(server: FaultServer, link: RealObs) -> None:
+    heard = heard_on(link)
+    server.close_all(1001)
+    down = await down_of(heard)
+    assert "1001" in down.reason
+    assert not down.refused
+    assert sum(isinstance(event, LinkDown) for event in heard) == 1
+
+
+async def test_being_thrown_out_is_told_as_refused(server: FaultServer, link: RealObs) -> None:
+    heard = heard_on(link)
+    server.close_all(4011)
+    down = await down_of(heard)
+    assert down.refused
+    assert "4011" in down.reason
+
+
+async def test_a_hung_obs_is_noticed_by_its_silence(server: FaultServer, link: RealObs) -> None:
+    heard = heard_on(link)
+    server.frozen = True
+    down = await down_of(heard, 2.0)
+    assert down.stalled
+
+
+async def test_a_message_that_nobody_can_read_ends_the_link(server: FaultServer, link: RealObs) -> None:
+    heard = heard_on(link)
+    server.send_raw("{this is no json")
+    await down_of(heard)
+    with pytest.raises(LinkLost):
+        await link.switch_scene(SCENE)
+
+
+async def test_a_message_of_an_unknown_kind_is_passed_over(server: FaultServer, link: RealObs) -> None:
+    server.send_raw('{"op": 99, "d": {}}')
+    await link.switch_scene(SCENE)
+    assert link.alive
+
+
+async def test_nothing_is_sent_while_a_scene_collection_changes(server: FaultServer, link: RealObs) -> None:
+    server.say("CurrentSceneCollectionChanging", {"sceneCollectionName": "old"})
+    await asyncio.sleep(0.05)
+    tap = asyncio.create_task(link.switch_scene(SCENE))
+    await asyncio.sleep(0.3)
+    assert "SetCurrentProgramScene" not in server.seen
+    server.say("CurrentSceneCollectionChanged", {"sceneCollectionName": "new"})
+    await tap
+    assert server.machine.program == SCENE
+
+
+# outputs
+
+
+async def test_an_output_that_never_decides_is_unsettled(
+    server: FaultServer, link: RealObs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.machine.stream, "start", lambda: None)  # answers and does nothing
+    with pytest.raises(OutputUnsettled):
+        await start_until_started(link, OutputKind.STREAM, deadline_s=0.3)
+
+
+async def test_a_link_lost_while_starting_is_unsettled_not_failed(server: FaultServer, link: RealObs) -> None:
+    await link.write_destination(destination())
+    starting = asyncio.create_task(start_until_started(link, OutputKind.STREAM))
+    await asyncio.sleep(0.08)
+    server.reset_all()
+    with pytest.raises(OutputUnsettled):
+        await starting
+
+
+async def test_stopped_is_not_believed_while_the_output_reads_as_running(server: FaultServer, link: RealObs) -> None:
+    await link.write_destination(destination())
+    await start_until_started(link, OutputKind.STREAM)
+    server.say("StreamStateChanged", {"outputActive": False, "outputState": "OBS_WEBSOCKET_OUTPUT_STOPPED"})
+    await asyncio.sleep(0.1)
+    assert link.output_state(OutputKind.STREAM) is OutputState.STOPPED
+    await stop_until_stopped(link, OutputKind.STREAM)
+    assert server.machine.stream.state is OutputState.STOPPED
+
+
+async def test_a_stream_that_loses_its_server_reconnects_and_can_be_stopped(server: FaultServer, link: RealObs) -> None:
+    await link.write_destination(destination())
+    await start_until_started(link, OutputKind.STREAM)
+    server._loop.call_soon_threadsafe(server.machine.stream.lose_server)
+    await asyncio.sleep(0.1)
+    status = (await link.read_outputs()).stream
+    assert (status.active, status.reconnecting) == (True, True)
+    await stop_until_stopped(link, OutputKind.STREAM)
+    assert not (await link.read_outputs()).stream.active
+
+
+# keeping it
+
+
+@pytest_asyncio.fixture
+async def keeper(server: FaultServer) -> AsyncIterator[LinkKeeper]:
+    made = LinkKeeper(
+        lambda: RealObs("127.0.0.1", server.port, PASSWORD, answer_s=0.6, beat_s=0.2, silence_s=0.6),
+        first_wait_s=0.05,
+        longest_wait_s=0.2,
+    )
+    yield made
+    await made.stop()
+
+
+async def until(keeper: LinkKeeper, state: LinkState, within_s: float = 5.0) -> LinkStatus:
+    await true(lambda: keeper.status.state is state, within_s)
+    return keeper.status
+
+
+async def test_everything_is_read_before_online(server: FaultServer, keeper: LinkKeeper) -> None:
+    states: list[LinkState] = []
+    keeper.watch(lambda status: states.append(status.state))
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    assert states == [LinkState.CONNECTING, LinkState.SYNCING, LinkState.ONLINE]
+    assert keeper.snapshot is not None
+    assert keeper.snapshot.program == server.machine.program
+    assert keeper.online
+
+
+@pytest.mark.parametrize("loss", ["reset", "close", "restart"])
+async def test_after_each_kind_of_loss_it_is_read_again(server: FaultServer, keeper: LinkKeeper, loss: str) -> None:
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    server.machine.program = SCENE
+    if loss == "reset":
+        server.reset_all()
+    elif loss == "close":
+        server.close_all(1001)
+    else:
+        server.stop_listening()
+    await until(keeper, LinkState.DOWN)
+    if loss == "restart":
+        server.listen_again()
+    await until(keeper, LinkState.ONLINE)
+    assert keeper.snapshot is not None
+    assert keeper.snapshot.program == SCENE
+
+
+async def test_a_wrong_password_ends_the_attempts_until_a_person_allows(server: FaultServer, keeper: LinkKeeper) -> None:
+    server.close_identify = 4009
+    keeper.start()
+    status = await until(keeper, LinkState.REFUSED)
+    assert "4009" in status.reason
+    before = server.connections
+    await asyncio.sleep(0.5)
+    assert server.connections == before
+    server.clear()
+    keeper.allow()
+    await until(keeper, LinkState.ONLINE)
+
+
+async def test_thrown_out_stays_out_until_a_person_allows(server: FaultServer, keeper: LinkKeeper) -> None:
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    server.close_all(4011)
+    await until(keeper, LinkState.REFUSED)
+    before = server.connections
+    await asyncio.sleep(0.4)
+    assert server.connections == before
+
+
+async def test_a_hung_obs_is_stalled_and_comes_back(server: FaultServer, keeper: LinkKeeper) -> None:
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    server.frozen = True
+    await until(keeper, LinkState.STALLED)
+    server.clear()
+    await until(keeper, LinkState.ONLINE)
+
+
+async def test_no_attempt_follows_after_the_stop(server: FaultServer, keeper: LinkKeeper) -> None:
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    server.reset_all()
+    await keeper.stop()
+    before = server.connections
+    await asyncio.sleep(0.4)
+    assert server.connections == before
+    assert keeper.status.state is LinkState.DOWN
+
+
+async def test_an_obs_that_is_not_ready_is_tried_again(server: FaultServer, keeper: LinkKeeper) -> None:
+    server.refuse["GetSceneList"] = 207
+    keeper.start()
+    status = await until(keeper, LinkState.DOWN)
+    await asyncio.sleep(0.02)
+    server.clear()
+    await until(keeper, LinkState.ONLINE)
+    assert "207" in status.reason or status.reason == ""
+
+
+async def test_an_attempt_that_is_given_up_leaves_no_connection(server: FaultServer, keeper: LinkKeeper) -> None:
+    server.greet = False
+    keeper.start()
+    await until(keeper, LinkState.CONNECTING)
+    await asyncio.sleep(0.1)
+    await asyncio.wait_for(keeper.stop(), 2)
+
+
+# a real OBS
+
+
+@pytest.fixture(scope="module")
+def own_rig() -> Iterator[ObsRig]:
+    """Start an OBS that these tests may freeze, kill and start again."""
+    obs_rig.require(*obs_rig.NEEDED)
+    with ObsRig() as rig:
+        yield rig
+
+
+def link_to(rig: ObsRig, password: str | None = None) -> RealObs:
+    return RealObs(rig.host, rig.port, password or rig.password, answer_s=0.8, beat_s=0.25, silence_s=0.8)
+
+
+@pytest.mark.obs
+async def test_real_a_wrong_password_is_refused(own_rig: ObsRig) -> None:
+    with pytest.raises(WrongPassword):
+        await link_to(own_rig, "guess").connect()
+
+
+@pytest.mark.obs
+async def test_real_a_hung_obs_keeps_its_sockets_open_and_is_found_by_silence(own_rig: ObsRig) -> None:
+    link = link_to(own_rig)
+    await link.connect()
+    heard = heard_on(link)
+    own_rig.freeze()
+    try:
+        with pytest.raises((AnswerTimeout, LinkLost)):
+            await link.switch_scene(obs_rig.SCENES[1])
+        assert (await down_of(heard, 3.0)).stalled
+    finally:
+        own_rig.thaw()
+        await link.close()
+
+
+@pytest.mark.obs
+async def test_real_kill_and_restart_are_lived_through(own_rig: ObsRig) -> None:
+    keeper = LinkKeeper(lambda: link_to(own_rig), first_wait_s=0.1, longest_wait_s=0.3)
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    own_rig.kill()
+    await until(keeper, LinkState.DOWN, 2.0)
+    await asyncio.to_thread(own_rig.start)
+    await until(keeper, LinkState.ONLINE)
+    assert keeper.facts is not None
+    assert keeper.facts.portrait
+    await keeper.stop()
+
+
+@pytest.mark.obs
+async def test_real_an_obs_that_ends_says_goodbye(own_rig: ObsRig) -> None:
+    link = link_to(own_rig)
+    await link.connect()
+    heard = heard_on(link)
+    await asyncio.to_thread(own_rig.quit)
+    down = await down_of(heard)
+    assert not down.refused
+    await link.close()
+    await asyncio.to_thread(own_rig.start)
