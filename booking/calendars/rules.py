@@ -13,7 +13,7 @@ DAY_MIN = 1440
 
 
 class WeeklyHours(msgspec.Struct, frozen=True, order=True):
-    """One opening per week; minutes from local midnight of the weekday (0 = Monday), `closes_min` may pass midnight (over 1440)."""
+    """One opening per week; minutes from local midnight of the weekday (0 = Monday); a close over 1440 lies on the next day."""
 
     weekday: int
     opens_min: int
@@ -67,7 +67,7 @@ def _change_between(early: datetime, late: datetime, zone: ZoneInfo) -> datetime
 
 
 def open_spans(calendar: CalendarFacts, zone: ZoneInfo, within: Span) -> list[Span]:
-    """Return when a unit is open within a span: sorted, apart from each other, exceptions applied (a closure beats an opening)."""
+    """Return when a unit is open within a span: sorted, apart from each other; a closure beats an opening."""
     usual = [within] if calendar.hours is None else list(_weekly(calendar.hours, zone, within))
     opened = merged([*usual, *(e.span for e in calendar.exceptions if e.is_open)])
     return clipped(without(opened, [closure.span for closure in calendar.closures]), within)
@@ -136,4 +136,14 @@ def next_on_grid(moment: datetime, step_min: int, zone: ZoneInfo) -> datetime:
         local = at.astimezone(zone)
         rest = step_min - (local.hour * 60 + local.minute) % step_min
         at += timedelta(minutes=rest if step_min <= 60 else 1)  # a longer step can jump over a change of the clocks
+    return at
+
+
+def last_on_grid(moment: datetime, step_min: int, zone: ZoneInfo) -> datetime:
+    """Return the moment itself when it lies on the grid, else the last one before that does, in UTC."""
+    at = moment.astimezone(UTC).replace(second=0, microsecond=0)
+    while not is_on_grid(at, step_min, zone):
+        local = at.astimezone(zone)
+        rest = (local.hour * 60 + local.minute) % step_min
+        at -= timedelta(minutes=rest if step_min <= 60 else 1)
     return at

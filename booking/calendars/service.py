@@ -39,15 +39,16 @@ class Closed(msgspec.Struct, frozen=True):
     hits: tuple[Hit, ...]
 
 
-# Whoever changes when a unit is open takes the unit's lock, as bookings do, and raises its version: a verb that read the calendar
-# before it got the lock sees that it must read again.
+# Whoever changes when a unit is open takes the unit's lock, as bookings do, and raises its version: a verb that read the
+# calendar before it got the lock sees that it must read again.
 LOCK = """
 UPDATE units SET version = version + 1 WHERE id IN (
     SELECT id FROM units WHERE (id = $1 OR calendar = $2) ORDER BY id FOR NO KEY UPDATE)
 RETURNING id, site"""
 HITS = """
 SELECT r.uid, r.number, u.name, u.name_en, coalesce(m.short_name, ''), r.person, r.starts_at, r.ends_at
-FROM allocations a JOIN reservations r ON r.id = a.reservation JOIN units u ON u.id = a.unit LEFT JOIN merchants m ON m.id = r.merchant
+FROM allocations a JOIN reservations r ON r.id = a.reservation JOIN units u ON u.id = a.unit
+LEFT JOIN merchants m ON m.id = r.merchant
 WHERE a.unit = ANY($1) AND a.holds AND a.blocked && tstzrange($2, $3) AND upper(a.blocked) > $4
   AND (r.state <> 'held' OR r.hold_until > $4)
 ORDER BY r.starts_at, u.id"""

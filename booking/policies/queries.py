@@ -7,12 +7,22 @@ from incubator.ground import database
 from incubator.ground.values import Span
 from incubator.sites.queries import site
 
-# A reservation counts in the week in which it starts, with the time of use; no-shows count, what was cancelled or ran out does not.
-USED = """
+
+def used_sql(merchant: str, starts_at: str, ends_at: str, now: str, without: str) -> str:
+    """Return the query of the minutes used in a week, its parameters placed as named.
+
+    A reservation counts in the week in which it starts, with its time of use. No-shows count; cancelled, expired and run-out
+    ones do not.
+    """
+    return f"""
 SELECT coalesce(sum(extract(epoch FROM r.ends_at - r.starts_at))::int / 60, 0)
 FROM reservations r JOIN units u ON u.id = r.unit AND u.kind = 'live_room'
-WHERE r.merchant = $1 AND r.starts_at >= $2 AND r.starts_at < $3 AND r.state NOT IN ('cancelled', 'expired')
-  AND (r.state <> 'held' OR r.hold_until > $4) AND r.id <> ALL($5::bigint[])"""
+WHERE r.merchant = {merchant} AND r.starts_at >= {starts_at} AND r.starts_at < {ends_at}
+  AND r.state NOT IN ('cancelled', 'expired') AND (r.state <> 'held' OR r.hold_until > {now})
+  AND r.id <> ALL({without}::bigint[])"""
+
+
+USED = used_sql("$1", "$2", "$3", "$4", "$5")
 
 
 async def week_min(site_id: int) -> int | None:

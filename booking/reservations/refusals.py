@@ -14,7 +14,8 @@ class OverQuota(Conflict):
     """The merchant's week is used up."""
 
     code = "over-quota"
-    msgid = N_("{left:duration} of {limit:duration} left in that week, and this needs {wanted:duration}. Shorten it, or ask the front desk.")
+    msgid = N_("{left:duration} of {limit:duration} left in that week, and this needs {wanted:duration}."
+               " Shorten it, or ask the front desk.")
 
 
 class OutsideHours(Conflict):
@@ -43,20 +44,6 @@ class TooFarAhead(Conflict):
 
     code = "too-far-ahead"
     msgid = N_("Bookings open {days} days ahead: until {latest:day}.")
-
-
-class OffGrid(Conflict):
-    """Start or end does not lie on the room's step."""
-
-    code = "off-grid"
-    msgid = N_("Times go in steps of {step} minutes.")
-
-
-class WrongLength(Conflict):
-    """Shorter or longer than the room allows."""
-
-    code = "wrong-length"
-    msgid = N_("From {least:duration} to {most:duration}; this is {length:duration}.")
 
 
 class MerchantPaused(Conflict):
@@ -127,3 +114,16 @@ class NotThisRoom(Conflict):
 
     code = "not-this-room"
     msgid = N_("This booking is for another room.")
+
+
+class HostTaken(SlotTaken):
+    """The person who is to present is booked elsewhere."""
+
+    msgid = N_("{name} is booked from {taken_from:time} to {taken_to:time}. Choose another time or another host.")
+
+
+class SetupOverlaps(SlotTaken):
+    """The times of use do not touch, but setup or teardown do."""
+
+    msgid = N_("With setup and teardown this takes {from_at:time} to {to_at:time}, and the neighbour has {taken_from:time} to"
+               " {taken_to:time}: {overlap:duration} overlap.")

@@ -1,37 +1,46 @@
-"""Who may book for whom, and who may change and see a reservation."""
+"""Who may book, change and see reservations."""
 
 from incubator.ground.rights import Actor, Role
 
-DESK_ROLES = (Role.STAFF, Role.OPERATOR, Role.MANAGER, Role.ADMIN)
+DESK = (Role.STAFF, Role.OPERATOR, Role.MANAGER, Role.ADMIN)
 
 
-def can_book_for(actor: Actor, merchant_id: int | None, site_id: int) -> bool:
-    """May this actor book in the name of that merchant (None: of nobody)?"""
-    return actor.has(*DESK_ROLES, site_id=site_id) or (merchant_id is not None and actor.belongs_to(merchant_id))
+def is_staff(actor: Actor, site_id: int) -> bool:
+    """Does this actor work at the site's desk, and so book for anybody, without quota?"""
+    return actor.has(*DESK, site_id=site_id)
 
 
-def is_exempt(actor: Actor, site_id: int) -> bool:
-    """May this actor book beyond the merchant's quota?"""
-    return actor.has(*DESK_ROLES, site_id=site_id)
+def can_reserve(actor: Actor, site_id: int, merchant_id: int | None) -> bool:
+    """May this actor book for that merchant (None: for nobody)?"""
+    return is_staff(actor, site_id) or (merchant_id is not None and actor.belongs_to(merchant_id))
 
 
-def can_see(actor: Actor, merchant_id: int | None, person_id: int | None) -> bool:
-    """May this actor read title, merchant and people of the reservation, rather than 已占用?"""
-    if actor.may_read_all or (merchant_id is not None and actor.belongs_to(merchant_id)):
+def can_see(actor: Actor, merchant_id: int | None, person_id: int | None, host_id: int | None, unit_id: int) -> bool:
+    """May this actor see the reservation with title and people?"""
+    if actor.may_read_all or actor.device_unit_id == unit_id:
         return True
-    return person_id is not None and person_id == actor.person_id
+    if merchant_id is not None and actor.belongs_to(merchant_id):
+        return True
+    return actor.person_id is not None and actor.person_id in (person_id, host_id)
 
 
-def can_change(actor: Actor, merchant_id: int | None, site_id: int) -> bool:
+def can_change(actor: Actor, site_id: int, merchant_id: int | None, person_id: int | None) -> bool:
     """May this actor move, extend, end or cancel the reservation?"""
-    return actor.has(*DESK_ROLES, site_id=site_id) or (merchant_id is not None and actor.belongs_to(merchant_id))
+    if is_staff(actor, site_id) or (merchant_id is not None and actor.belongs_to(merchant_id)):
+        return True
+    return merchant_id is None and actor.person_id is not None and actor.person_id == person_id
 
 
-def can_run_the_desk(actor: Actor, site_id: int) -> bool:
-    """May this actor check people in by a tap, and mark no-shows?"""
-    return actor.has(Role.STAFF, Role.OPERATOR, Role.ADMIN, site_id=site_id)
+def can_command(actor: Actor, unit_id: int, *, is_checked_in: bool) -> bool:
+    """May this tablet extend or end the reservation of its own room?"""
+    return actor.device_id is not None and actor.device_unit_id == unit_id and is_checked_in
 
 
-def can_see_code(actor: Actor, merchant_id: int | None, person_id: int | None, site_id: int) -> bool:
-    """May this actor read the four digits of check-in?"""
-    return can_run_the_desk(actor, site_id) or (can_see(actor, merchant_id, person_id) and not actor.has(Role.AUDITOR))
+def can_settle(actor: Actor, site_id: int) -> bool:
+    """May this actor check people in by a tap, and mark who did not come?"""
+    return is_staff(actor, site_id)
+
+
+def sees_code(actor: Actor, site_id: int, merchant_id: int | None, person_id: int | None) -> bool:
+    """May this actor read the check-in code? Never a tablet: it is typed there."""
+    return actor.device_id is None and can_change(actor, site_id, merchant_id, person_id)

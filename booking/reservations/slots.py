@@ -1,193 +1,208 @@
-"""The one door to allocations: every writer that takes, moves or gives back a unit's time passes here, and only here.
+"""The one door to allocations: locks in one order, quota summed under the lock, allocations written; and nothing else.
 
-The steps are always the same:
-1. lock the units, in the order of their ids, then the merchant, then the reservation rows (`FOR NO KEY UPDATE`: a child insert,
-   which takes a key share lock on its parents, does not wait for it);
-2. read what is there now, in a statement that begins after the locks were granted;
-3. release holds that ran out and stand in the way;
-4. refuse an overlap, a closure made meanwhile, or a quota exceeded; else write the allocations.
-The exclusion constraint of the table stands behind all of it.
+Whoever changes what is taken calls `lock` first, with everything that it touches at once: units by id, then the merchant,
+then reservation rows by id, always FOR NO KEY UPDATE. What `lock` returns is read after the locks were granted, so it is true
+until the transaction ends. Two writers that touch the same unit or the same merchant's quota follow each other; the database's
+exclusion constraint stands behind this for whoever forgets.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from booking.reservations.rules import Closed, HostTaken, OverQuota, SlotTaken, State
-from incubator.ground import database
-from incubator.ground.errors import NotFound, Stale
+from booking.policies.queries import used_sql
+from booking.policies.rules import Quota
+from booking.reservations.refusals import OverQuota, SlotTaken
+from incubator.ground import clock, database
+from incubator.ground.errors import N_
 from incubator.ground.values import Span
 
 CONSTRAINT = "allocation_once"
+JUST_TAKEN = N_("This slot was just taken. What you entered is kept; choose another time.")
+ROW = (
+    "id, uid, number, state, site, unit, merchant, person, host, title, starts_at, ends_at, hold_until, check_in_code,"
+    " checked_in_at, closed_at, version"
+)
+# Each step waits for the one before: its filter is evaluated first, once.
+LOCK = f"""
+WITH locked_units AS MATERIALIZED (
+    SELECT id, version FROM units WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
+), locked_merchant AS MATERIALIZED (
+    SELECT id, status FROM merchants WHERE id = $2 AND (SELECT count(*) FROM locked_units) >= 0 FOR NO KEY UPDATE
+), locked_reservations AS MATERIALIZED (
+    SELECT {ROW} FROM reservations WHERE id = ANY($3) AND (SELECT count(*) FROM locked_merchant) >= 0
+    ORDER BY id FOR NO KEY UPDATE
+)
+SELECT (SELECT array_agg(id ORDER BY id) FROM locked_units) AS unit_ids,
+       (SELECT array_agg(version ORDER BY id) FROM locked_units) AS versions,
+       (SELECT status FROM locked_merchant) AS status, r.*
+FROM (SELECT 1) AS one LEFT JOIN locked_reservations r ON true"""
+CLASHES = f"""
+SELECT used.minutes, c.* FROM (
+    SELECT CASE WHEN $4::bigint IS NULL THEN 0 ELSE ({used_sql("$4", "$5", "$6", "$7", "$8")}) END AS minutes
+) AS used LEFT JOIN LATERAL (
+    SELECT a.unit, a.reservation, lower(a.blocked) AS taken_from, upper(a.blocked) AS taken_to,
+           r.state = 'held' AND r.hold_until <= $7 AS is_run_out
+    FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS w(unit, starts_at, ends_at)
+    JOIN allocations a ON int8range(a.unit, a.unit, '[]') && int8range(w.unit, w.unit, '[]') AND a.holds
+     AND a.blocked && tstzrange(w.starts_at, w.ends_at)
+    JOIN reservations r ON r.id = a.reservation WHERE r.id <> ALL($8::bigint[])
+) AS c ON true"""
 
 
-class Part(msgspec.Struct, frozen=True):
-    """One unit to be allocated, and the interval that it is blocked; `person_name` where the unit is a person."""
+class Row(msgspec.Struct, frozen=True):
+    """A reservation's own columns, read under its lock."""
 
-    unit_id: int
-    blocked: Span
-    person_name: str = ""
+    id: int
+    uid: Any
+    number: str | None
+    state: str
+    site: int
+    unit: int
+    merchant: int | None
+    person: int | None
+    host: int | None
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    hold_until: datetime | None
+    check_in_code: str
+    checked_in_at: datetime | None
+    closed_at: datetime | None
+    version: int
+
+    @property
+    def span(self) -> Span:
+        """Return the time of use."""
+        return Span(self.starts_at, self.ends_at)
 
 
-class Quota(msgspec.Struct, frozen=True):
-    """The merchant's limit in minutes for the week in which the use starts, and the use's own length."""
+class Locked(msgspec.Struct, frozen=True):
+    """What is locked until the transaction ends, as it is now: units with their versions, the merchant, reservation rows."""
 
-    week: Span
-    limit_min: int
-    use_min: int
+    units: Mapping[int, int]
+    merchant_id: int | None
+    merchant_status: str | None
+    rows: Mapping[int, Row]
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """What one reservation wants; `quota` None: exempt, or not counted for this kind of unit."""
+    """One unit wanted for one blocked interval."""
 
+    unit_id: int
+    blocked: Span
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """Minutes wanted of a merchant's week; `limit_min` None: nothing is summed, as for staff."""
+
+    week: Span
+    minutes: int
+    limit_min: int | None
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """Who stands in the way."""
+
+    unit_id: int
     reservation_id: int
-    parts: tuple[Part, ...]
-    merchant_id: int | None
-    quota: Quota | None = None
+    span: Span
 
 
-async def lock_units(unit_ids: Sequence[int]) -> None:
-    """Lock units in the order of their ids, until the end of the transaction."""
-    await database.fetch("SELECT id FROM units WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", sorted(set(unit_ids)))
+class Clash(SlotTaken):
+    """A claim meets what others hold; `taken` says what, empty when only the constraint noticed."""
+
+    def __init__(self, taken: Sequence[Taken]) -> None:
+        self.taken = tuple(taken)
+        if taken:
+            super().__init__(taken_from=taken[0].span.starts_at, taken_to=taken[0].span.ends_at)
+        else:
+            super().__init__(JUST_TAKEN)
 
 
-async def lock_merchants(merchant_ids: Sequence[int]) -> None:
-    """Lock merchants in the order of their ids; after the units."""
-    if merchant_ids:
-        await database.fetch("SELECT id FROM merchants WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", sorted(set(merchant_ids)))
+async def lock(units: Collection[int], merchant_id: int | None = None, reservations: Collection[int] = ()) -> Locked:
+    """Lock everything that a verb touches, in the one order, and return it as it is from now on; in one round trip."""
+    rows = await database.fetch(LOCK, sorted(units), merchant_id, sorted(reservations))
+    first = rows[0]
+    found = dict(zip(first["unit_ids"] or (), first["versions"] or (), strict=True))
+    kept = {row["id"]: Row(*list(row)[3:]) for row in rows if row["id"] is not None}
+    return Locked(found, merchant_id, first["status"], kept)
 
 
-async def lock_reservation(reservation_id: int, version: int | None, also_units: Sequence[int] = ()) -> Any:
-    """Lock a reservation with its units (and others to which it moves) and return its row as it is now.
-
-    Raises:
-        NotFound: no such reservation.
-        Stale: it changed since `version`, or its units changed while waiting; None takes any version.
-    """
-    before = await _units_of(reservation_id)
-    await lock_units([*before, *also_units])
-    row = await database.fetchrow("SELECT merchant FROM reservations WHERE id = $1", reservation_id)
-    if row is None:
-        raise NotFound()
-    await lock_merchants([] if row["merchant"] is None else [row["merchant"]])
-    row = await database.fetchrow("SELECT * FROM reservations WHERE id = $1 FOR NO KEY UPDATE", reservation_id)
-    if row is None:
-        raise NotFound()
-    if (version is not None and row["version"] != version) or await _units_of(reservation_id) != before:
-        raise Stale()
-    return row
-
-
-async def _units_of(reservation_id: int) -> list[int]:
-    rows = await database.fetch("SELECT unit FROM allocations WHERE reservation = $1 AND holds ORDER BY unit", reservation_id)
-    return [row["unit"] for row in rows]
-
-
-async def occupy(claim: Claim, now: datetime) -> None:
-    """Allocate what a new reservation wants; its row exists already in this transaction.
+async def occupy(locked: Locked, reservation_id: int, claims: Sequence[Claim], demand: Demand | None) -> None:
+    """Take the units for a new reservation: all or none.
 
     Raises:
-        SlotTaken, HostTaken: something else is there.
-        OverQuota: the merchant's week is full.
+        Clash: somebody holds one of them then.
+        OverQuota: the merchant's week does not hold the demand.
     """
-    await lock_units([part.unit_id for part in claim.parts])
-    await _write([claim], now)
+    await shift(locked, {reservation_id: claims}, demand)
 
 
-async def shift(claims: Sequence[Claim], now: datetime) -> None:
-    """Give reservations other units or times, all at once, so that two may swap; the rows are locked already.
+async def shift(locked: Locked, changes: Mapping[int, Sequence[Claim]], demand: Demand | None = None) -> None:
+    """Give each reservation the units that it claims now instead of those it had: all old rows off, then the new ones.
 
-    Raises:
-        SlotTaken, HostTaken, OverQuota: as `occupy`; then nothing is changed.
+    1. Look for what stands in the way, under the locks; the changed reservations themselves do not.
+    2. Let go holds that ran out: their job may come later.
+    3. Write. The constraint notices a claim whose unit was not locked.
     """
-    ids = [claim.reservation_id for claim in claims]
-    await database.execute("DELETE FROM allocations WHERE reservation = ANY($1)", ids)
-    await _write(claims, now)
+    ids = list(changes)
+    claims = [(reservation_id, claim) for reservation_id, wanted in changes.items() for claim in wanted]
+    assert all(claim.unit_id in locked.units for _, claim in claims), "a claim without its lock"
+    taken = await _in_the_way(locked, ids, [claim for _, claim in claims], demand)
+    if taken:
+        raise Clash(taken)
+    try:
+        if locked.rows.keys() & changes.keys():
+            await database.execute("DELETE FROM allocations WHERE reservation = ANY($1)", ids)
+        await database.execute(
+            "INSERT INTO allocations (reservation, unit, blocked, holds)"
+            " SELECT reservation, unit, tstzrange(starts_at, ends_at), true"
+            " FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])"
+            " AS w(reservation, unit, starts_at, ends_at)",
+            [reservation_id for reservation_id, _ in claims], [c.unit_id for _, c in claims],
+            [c.blocked.starts_at for _, c in claims], [c.blocked.ends_at for _, c in claims])
+    except asyncpg.ExclusionViolationError as error:
+        if error.constraint_name != CONSTRAINT:
+            raise
+        raise Clash(()) from error
 
 
-async def free(reservation_ids: Sequence[int]) -> None:
-    """Give back everything that the reservations hold; their rows are locked already."""
+async def free(reservation_ids: Collection[int]) -> None:
+    """Let go what the reservations hold; the rows stay to show what was."""
     await database.execute("UPDATE allocations SET holds = false WHERE reservation = ANY($1) AND holds", list(reservation_ids))
 
 
-async def _write(claims: Sequence[Claim], now: datetime) -> None:
-    await lock_merchants([claim.merchant_id for claim in claims if claim.merchant_id is not None and claim.quota is not None])
-    for claim in claims:
-        await _refuse_overlap(claim, now)
-        if claim.quota is not None and claim.merchant_id is not None:
-            await _refuse_over_quota(claim.merchant_id, claim.reservation_id, claim.quota, now)
-    rows = [(c.reservation_id, p.unit_id, p.blocked.starts_at, p.blocked.ends_at) for c in claims for p in c.parts]
-    try:
-        await database.execute(
-            "INSERT INTO allocations (reservation, unit, blocked, holds) SELECT r, u, tstzrange(s, e), true"
-            " FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS t (r, u, s, e)",
-            *(list(column) for column in zip(*rows, strict=True)))
-    except asyncpg.ExclusionViolationError as error:
-        if error.constraint_name == CONSTRAINT:
-            raise SlotTaken() from error
-        raise
-
-
-OTHERS = """
-SELECT a.reservation, a.unit, lower(a.blocked) AS starts_at, upper(a.blocked) AS ends_at, r.state, r.hold_until
-FROM allocations a JOIN reservations r ON r.id = a.reservation
-WHERE a.unit = ANY($1) AND a.holds AND a.blocked && tstzrange($2, $3) AND a.reservation <> $4"""
-CLOSURES = """
-SELECT e.ends_at, e.reason, e.reason_en FROM calendar_exceptions e
-WHERE e.unit = ANY($1) AND e.lifted_at IS NULL AND NOT e.is_open AND e.starts_at < $3 AND e.ends_at > $2
-ORDER BY e.ends_at DESC LIMIT 1"""
-
-
-async def _refuse_overlap(claim: Claim, now: datetime) -> None:
-    start = min(part.blocked.starts_at for part in claim.parts)
-    end = max(part.blocked.ends_at for part in claim.parts)
-    rows = await database.fetch(OTHERS, [part.unit_id for part in claim.parts], start, end, claim.reservation_id)
-    ran_out = [row["reservation"] for row in rows if row["state"] == State.HELD and row["hold_until"] <= now]
-    if ran_out:
-        await release_holds(ran_out)
-    for part in claim.parts:
-        for row in rows:
-            other = Span(row["starts_at"], row["ends_at"])
-            if row["unit"] == part.unit_id and row["reservation"] not in ran_out and part.blocked.overlaps(other):
-                raise HostTaken(name=part.person_name) if part.person_name else SlotTaken()
-
-
-async def release_holds(reservation_ids: Sequence[int]) -> int:
-    """Let holds run out, and return how many did; a hold confirmed meanwhile is left alone."""
+async def release_run_out(reservation_ids: Collection[int], now: datetime) -> int:
+    """Let go holds that ran out, and return how many; under the lock of a unit that they take."""
     rows = await database.fetch(
-        "UPDATE reservations SET state = 'expired', version = version + 1 WHERE id = ANY($1) AND state = 'held' RETURNING id",
-        list(reservation_ids))
-    await free([row["id"] for row in rows])
+        "UPDATE reservations SET state = 'expired', closed_at = $2, version = version + 1"
+        " WHERE id = ANY($1) AND state = 'held' AND hold_until <= $2 RETURNING id", list(reservation_ids), now)
+    if rows:
+        await free([row["id"] for row in rows])
     return len(rows)
 
 
-async def refuse_closed(unit_ids: Sequence[int], use: Span) -> None:
-    """Refuse a use over which a closure was made; under the units' locks, which closing takes too.
+async def _in_the_way(locked: Locked, ids: list[int], claims: Sequence[Claim], demand: Demand | None) -> list[Taken]:
+    now = clock.now()
+    counted = demand is not None and demand.limit_min is not None and locked.merchant_id is not None
+    week = demand.week if demand is not None and counted else Span(now, now)
+    rows = await database.fetch(
+        CLASHES, [c.unit_id for c in claims], [c.blocked.starts_at for c in claims], [c.blocked.ends_at for c in claims],
+        locked.merchant_id if counted else None, week.starts_at, week.ends_at, now, ids)
+    if demand is not None and counted:
+        quota = Quota(demand.limit_min, rows[0]["minutes"])
+        if not quota.allows(demand.minutes):
+            raise OverQuota(left=timedelta(minutes=quota.left_min or 0), limit=timedelta(minutes=demand.limit_min or 0),
+                            wanted=timedelta(minutes=demand.minutes))
+    run_out = {row["reservation"] for row in rows if row["is_run_out"]}
+    if run_out:
+        await release_run_out(run_out, now)
+    return [
+        Taken(row["unit"], row["reservation"], Span(row["taken_from"], row["taken_to"]))
+        for row in rows if row["reservation"] is not None and not row["is_run_out"]
+    ]
 
-    Raises:
-        Closed: there is one.
-    """
-    row = await database.fetchrow(CLOSURES, list(unit_ids), use.starts_at, use.ends_at)
-    if row is not None:
-        raise Closed(until=row["ends_at"], reason=row["reason"], reason_en=row["reason_en"])
-
-
-USED = """
-SELECT coalesce(sum(extract(epoch FROM r.ends_at - r.starts_at)), 0)::bigint / 60 FROM reservations r JOIN units u ON u.id = r.unit
-WHERE r.merchant = $1 AND u.kind = 'live_room' AND r.starts_at >= $2 AND r.starts_at < $3 AND r.id <> $4
-  AND r.state NOT IN ('cancelled', 'expired') AND (r.state <> 'held' OR r.hold_until > $5)"""
-
-
-async def used_min(merchant_id: int, week: Span, now: datetime, but_for: int = 0) -> int:
-    """Return the minutes that a merchant has in live rooms in a week; no-shows count, cancelled and run-out ones do not."""
-    used: int = await database.fetchval(USED, merchant_id, week.starts_at, week.ends_at, but_for, now)
-    return used
-
-
-async def _refuse_over_quota(merchant_id: int, reservation_id: int, quota: Quota, now: datetime) -> None:
-    left = quota.limit_min - await used_min(merchant_id, quota.week, now, reservation_id)
-    if quota.use_min > left:
-        raise OverQuota(left=max(left, 0), extra={"left_min": max(left, 0), "week_min": quota.limit_min})

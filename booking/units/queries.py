@@ -12,7 +12,7 @@ from incubator.ground.errors import NotFound
 
 
 class UnitFacts(msgspec.Struct, frozen=True):
-    """One unit; `person_id` only for people, `calendar_id` None means open around the clock, `ahead_days` how far one may book."""
+    """One unit; `person_id` only for people, `calendar_id` None means open around the clock."""
 
     id: int
     uid: UUID
