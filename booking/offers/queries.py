@@ -12,12 +12,13 @@ from booking.offers.rules import PARTS, Alternative, Room, alternatives, free_sp
 from booking.units.queries import UnitFacts, spaces
 from booking.units.rules import LONGEST_SETUP_MIN, LONGEST_USE_MIN
 from incubator.ground import clock, database
-from incubator.ground.errors import N_
+from incubator.ground.errors import N_, Invalid
 from incubator.ground.values import Span
 from incubator.sites.queries import SiteFacts
 
 LONGEST = timedelta(minutes=LONGEST_USE_MIN + LONGEST_SETUP_MIN)  # nothing that starts earlier can reach into a span
 SETUP = timedelta(minutes=LONGEST_SETUP_MIN)
+LONGEST_LOOK = timedelta(days=62)
 BUSY = """
 SELECT a.unit, lower(a.blocked) AS starts_at, upper(a.blocked) AS ends_at
 FROM reservations r JOIN allocations a ON a.reservation = r.id
@@ -103,9 +104,11 @@ async def availability(site: SiteFacts, within: Span, kind: str | None = None) -
     """Return where each space of a kind (None: any) is free within a span, from now on.
 
     Raises:
-        Invalid: times without offset, or reversed.
+        Invalid: times without offset, reversed, or more than 62 days.
     """
     within = within.checked()
+    if within.length > LONGEST_LOOK:
+        raise Invalid.field("to", N_("Ask for at most {days} days at once."), days=LONGEST_LOOK.days)
     units = await spaces(site.id, None if kind is None else [kind])
     from_now = Span(max(within.starts_at, clock.now()), within.ends_at)
     if from_now.starts_at >= from_now.ends_at:

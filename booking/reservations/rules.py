@@ -16,6 +16,8 @@ from incubator.sites.queries import SiteFacts
 
 HOLD_MIN = 5
 LONGEST_TITLE = 80
+LONGEST_REASON = 200
+YEARS = (2000, 2200)
 NEAREST = timedelta(days=7)  # how far an opening is looked for, in both directions
 STATE_NAMES: dict[str, str] = {
     State.HELD: N_("held"),
@@ -59,6 +61,18 @@ def checked_title(text: str) -> str:
     return text
 
 
+def checked_span(span: Span) -> Span:
+    """Return the span.
+
+    Raises:
+        Invalid: times without offset, reversed, or in another century (arithmetic with these would overflow).
+    """
+    for field, moment in (("starts_at", span.starts_at), ("ends_at", span.ends_at)):
+        if not YEARS[0] <= moment.year <= YEARS[1]:
+            raise Invalid.field(field, N_("Choose a year from {first} to {last}."), first=str(YEARS[0]), last=str(YEARS[1]))
+    return span.checked()
+
+
 def check_fields(span: Span, title: str, place: Place) -> tuple[Span, str]:
     """Return span and title as they are kept.
 
@@ -71,7 +85,7 @@ def check_fields(span: Span, title: str, place: Place) -> tuple[Span, str]:
     except Invalid as refusal:
         errors += refusal.errors
     try:
-        span = span.checked()
+        span = checked_span(span)
         errors += _misfits(span, place)
     except Invalid as refusal:
         errors += refusal.errors

@@ -24,7 +24,7 @@ CONSTRAINT = "allocation_once"
 JUST_TAKEN = N_("This slot was just taken. What you entered is kept; choose another time.")
 ROW = (
     "id, uid, number, state, site, unit, merchant, person, host, title, starts_at, ends_at, hold_until, check_in_code,"
-    " checked_in_at, closed_at, version"
+    " checked_in_at, checked_in_by, closed_at, version"
 )
 # Each step waits for the one before: its filter is evaluated first, once.
 LOCK = f"""
@@ -71,6 +71,7 @@ class Row(msgspec.Struct, frozen=True):
     hold_until: datetime | None
     check_in_code: str
     checked_in_at: datetime | None
+    checked_in_by: int | None
     closed_at: datetime | None
     version: int
 

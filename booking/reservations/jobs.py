@@ -1,0 +1,96 @@
+"""What the queue does for reservations: let go holds that ran out, finish what is over, tell the people concerned."""
+
+from datetime import timedelta
+from typing import Any
+
+from booking.reservations import slots
+from booking.reservations.entry import close_row
+from booking.reservations.queries import ReservationFacts, facts
+from booking.reservations.rules import STANDING
+from booking.reservations.tables import State
+from incubator.ground import clock, database
+from incubator.ground.errors import N_
+from incubator.ground.notices.service import tell
+from incubator.ground.queue.registry import Registry
+from incubator.ground.rights import house
+from incubator.ground.values import Span
+
+KEPT = timedelta(days=1)  # how long a hold that ran out is kept, for whoever asks why
+AT_ONCE = 200  # how many are taken per round; the next round follows soon
+
+
+async def release_holds(_args: dict[str, Any]) -> str:
+    """Let go holds that ran out, unless a writer did so before; delete old ones."""
+    now = clock.now()
+    rows = await database.fetch(
+        "SELECT r.id, array_agg(a.unit) AS units FROM reservations r JOIN allocations a ON a.reservation = r.id"
+        " WHERE r.state = 'held' AND r.hold_until <= $1 GROUP BY r.id LIMIT $2", now, AT_ONCE)
+    released = 0
+    for row in rows:
+        async with database.transaction():
+            await slots.lock(row["units"], None, [row["id"]])
+            released += await slots.release_run_out([row["id"]], now)
+    deleted = await database.execute(
+        "DELETE FROM reservations WHERE state = 'expired' AND number IS NULL AND hold_until < $1", now - KEPT)
+    return f"{released} released, {deleted} deleted"
+
+
+async def finish(_args: dict[str, Any]) -> str:
+    """Finish reservations whose blocked interval is over; whoever never checked in is left to staff to judge."""
+    now = clock.now()
+    rows = await database.fetch(
+        "SELECT r.id, array_agg(a.unit) AS units FROM reservations r JOIN allocations a ON a.reservation = r.id"
+        " WHERE r.state IN ('confirmed', 'checked_in') AND r.ends_at <= $1 GROUP BY r.id"
+        " HAVING max(upper(a.blocked)) <= $1 LIMIT $2", now, AT_ONCE)
+    return f"{sum([await _finish(row['id'], row['units']) for row in rows])} finished"
+
+
+async def _finish(reservation_id: int, units: list[int]) -> int:
+    async with database.transaction():
+        row = (await slots.lock(units, None, [reservation_id])).rows.get(reservation_id)
+        over = await database.fetchval("SELECT max(upper(blocked)) FROM allocations WHERE reservation = $1", reservation_id)
+        if row is None or row.state not in STANDING or over > clock.now():  # extended or ended meanwhile
+            return 0
+        await close_row(house("finish"), row, State.FINISHED, "finish", "ReservationEnded")
+    return 1
+
+
+async def tell_confirmed(args: dict[str, Any]) -> str:
+    """Tell booker and host that a booking stands."""
+    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), "confirmed", N_("Booked: {span}, {number}"))
+
+
+async def tell_moved(args: dict[str, Any]) -> str:
+    """Tell booker and host of new times; only the latest change counts, so each version is told once."""
+    found = await facts(args["reservation"])
+    version = 0 if found is None else found.version
+    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"moved-{version}", N_("Changed: {number} is now {span}"))
+
+
+async def tell_cancelled(args: dict[str, Any]) -> str:
+    """Tell booker and host that a booking is cancelled."""
+    return await _tell(args, (State.CANCELLED,), "cancelled", N_("Cancelled: {number}, {span}. {reason}"))
+
+
+async def _tell(args: dict[str, Any], states: tuple[State, ...], occasion: str, msgid: str) -> str:
+    found = await facts(args["reservation"])
+    if found is None or found.state not in states:
+        return "no longer so"
+    told = 0
+    for person_id in {found.person_id, found.host_id} - {None}:
+        told += await tell(person_id, f"reservation-{occasion}:{found.number}", msgid, _params(found),  # type: ignore[arg-type]  # None is taken out above
+                           link=f"/reservations/{found.uid}")
+    return f"{told} told"
+
+
+def _params(found: ReservationFacts) -> dict[str, Any]:
+    return {"number": found.number, "span": Span(found.starts_at, found.ends_at), "reason": found.reason}
+
+
+def register(registry: Registry) -> None:
+    """Register the handlers of this slice."""
+    registry.every(timedelta(seconds=10), "release_holds", release_holds)
+    registry.every(timedelta(seconds=20), "finish_reservations", finish)
+    registry.on("ReservationConfirmed", "tell_confirmed", tell_confirmed)
+    registry.on("ReservationMoved", "tell_moved", tell_moved)
+    registry.on("ReservationCancelled", "tell_cancelled", tell_cancelled)

@@ -1,0 +1,178 @@
+"""What a verb knows before it locks: the place with its calendar, the merchant, the host; and how it explains a refusal."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from booking.calendars.queries import calendars_of
+from booking.calendars.rules import CalendarFacts, last_on_grid
+from booking.offers.queries import alternatives_to
+from booking.offers.rules import Alternative
+from booking.policies.rules import QUOTA_KINDS
+from booking.reservations import rights, rules
+from booking.reservations.refusals import HostTaken, MerchantPaused, OverQuota, SetupOverlaps, SlotTaken
+from booking.reservations.rules import Place
+from booking.reservations.slots import Claim, Clash, Demand, Locked
+from booking.units.queries import COLUMN_COUNT, COLUMNS, UnitFacts
+from booking.units.service import unit_of_person
+from booking.units.tables import Kind
+from incubator.ground import database
+from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, NotFound
+from incubator.ground.rights import Actor
+from incubator.ground.values import Span
+from incubator.merchants.rights import can_see
+from incubator.sites.queries import site
+
+UNIT_AND_MERCHANT = f"""
+SELECT {COLUMNS}, q.week_min, m.status, m.uid AS merchant_uid, m.short_name FROM units u
+LEFT JOIN quota_policies q ON q.site = u.site LEFT JOIN merchants m ON m.id = $1 WHERE """
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One place and for whom; `limit_min` is the weekly quota of merchants (None: the site has none)."""
+
+    place: Place
+    merchant_id: int | None = None
+    merchant_uid: UUID | None = None
+    merchant_name: str = ""
+    merchant_status: str | None = None
+    limit_min: int | None = None
+    host_id: int | None = None
+    host_name: str = ""
+    host_unit_id: int | None = None
+
+    @property
+    def unit(self) -> UnitFacts:
+        """Return the place's unit."""
+        return self.place.unit
+
+    @property
+    def unit_ids(self) -> set[int]:
+        """Return every unit that is taken."""
+        return {self.unit.id} | ({self.host_unit_id} if self.host_unit_id is not None else set())
+
+    def claims(self, span: Span) -> list[Claim]:
+        """Return what a use takes: the place with setup and teardown, the host for the use itself."""
+        wanted = [Claim(self.unit.id, self.place.blocked(span))]
+        if self.host_unit_id is not None:
+            wanted.append(Claim(self.host_unit_id, span))
+        return wanted
+
+    def demand(self, actor: Actor, span: Span) -> Demand | None:
+        """Return what the use takes of the merchant's week; None for staff, without merchant, and for what has no quota."""
+        if self.merchant_id is None or self.unit.kind not in QUOTA_KINDS or rights.is_staff(actor, self.unit.site_id):
+            return None
+        return Demand(self.place.site.week(span.starts_at), span.minutes, self.limit_min)
+
+
+async def plan_for(unit: UUID | int, merchant_id: int | None) -> Plan:
+    """Return the place (by uid or inner id) and the merchant, still without calendar; one round trip.
+
+    Raises:
+        NotFound: no such unit, or one that is retired or a person.
+    """
+    condition = "u.id = $2" if isinstance(unit, int) else "u.uid = $2"
+    row = await database.fetchrow(UNIT_AND_MERCHANT + condition, merchant_id, unit)
+    if row is None or row["kind"] == Kind.PERSON:
+        raise NotFound()
+    facts = UnitFacts(*list(row)[:COLUMN_COUNT])
+    if facts.is_retired or (merchant_id is not None and row["status"] is None):
+        raise NotFound()
+    place = Place(facts, CalendarFacts(), await site(facts.site_id))
+    return Plan(place, merchant_id, row["merchant_uid"], row["short_name"] or "", row["status"], row["week_min"])
+
+
+async def with_calendar(plan: Plan, span: Span) -> Plan:
+    """Return the plan with the calendar around a span, as it is now."""
+    calendars = await calendars_of([plan.unit], rules.calendar_window(span))
+    place = msgspec.structs.replace(plan.place, calendar=calendars[plan.unit.id])
+    return msgspec.structs.replace(plan, place=place)
+
+
+async def with_host(actor: Actor, plan: Plan, host_id: int | None) -> Plan:
+    """Return the plan with a host, whose unit is made at the first booking.
+
+    Raises:
+        Invalid: not a member of the merchant; staff may name anybody.
+    """
+    if host_id is None:
+        return msgspec.structs.replace(plan, host_id=None, host_name="", host_unit_id=None)
+    name = await database.fetchval(
+        "SELECT name FROM people p WHERE id = $1 AND ($3 OR EXISTS ("
+        "SELECT FROM grants g WHERE g.person = p.id AND g.merchant = $2 AND g.ended_at IS NULL))",
+        host_id, plan.merchant_id, rights.is_staff(actor, plan.unit.site_id))
+    if name is None:
+        raise Invalid.field("host_id", N_("Choose a member of the merchant."))
+    unit_id = await unit_of_person(host_id, plan.unit.site_id)
+    return msgspec.structs.replace(plan, host_id=host_id, host_name=name, host_unit_id=unit_id)
+
+
+def check_rights(actor: Actor, plan: Plan) -> None:
+    """Refuse whoever may not book there for that merchant.
+
+    Raises:
+        NotFound: the merchant is not visible to the actor.
+        Forbidden: it is, but the actor may not book for it.
+    """
+    if rights.can_reserve(actor, plan.unit.site_id, plan.merchant_id):
+        return
+    if plan.merchant_id is not None and not can_see(actor, plan.merchant_id):
+        raise NotFound()
+    raise Forbidden()
+
+
+async def still_true(plan: Plan, locked: Locked, span: Span) -> Plan:
+    """Return the plan as it is under the locks: read again only when the unit's version has moved since.
+
+    Raises:
+        NotFound: the unit was retired meanwhile.
+        MerchantPaused: the merchant may not book at present.
+    """
+    if plan.merchant_id is not None and locked.merchant_status != "active":
+        raise MerchantPaused(merchant=plan.merchant_name)
+    if locked.units.get(plan.unit.id) == plan.unit.version:
+        return plan
+    fresh = await with_calendar(await plan_for(plan.unit.id, plan.merchant_id), span)
+    return msgspec.structs.replace(plan, place=fresh.place, limit_min=fresh.limit_min)
+
+
+async def explained(refusal: Conflict, plan: Plan, span: Span, except_ids: Collection[int] = ()) -> Conflict:
+    """Return a refusal in a person's words, with alternatives; called outside the transaction that failed."""
+    if isinstance(refusal, OverQuota):
+        refusal.extra["alternatives"] = shorter_within_quota(refusal, plan, span)
+        return refusal
+    if not isinstance(refusal, Clash):
+        return refusal
+    found: SlotTaken = worded(refusal, plan, span)
+    found.extra["alternatives"] = await alternatives_to(
+        plan.place.site, plan.unit, span, host_unit_id=plan.host_unit_id, except_ids=except_ids)
+    return found
+
+
+def worded(clash: Clash, plan: Plan, span: Span) -> SlotTaken:
+    """Return the clash in words: who is taken, and whether it is the use itself or setup and teardown that meet."""
+    if not clash.taken:
+        return clash
+    first = clash.taken[0]
+    times: dict[str, Any] = {"taken_from": first.span.starts_at, "taken_to": first.span.ends_at}
+    if first.unit_id == plan.host_unit_id:
+        return HostTaken(name=plan.host_name, **times)
+    if span.overlaps(first.span):
+        return SlotTaken(**times)
+    blocked = plan.place.blocked(span)
+    overlap = min(blocked.ends_at, first.span.ends_at) - max(blocked.starts_at, first.span.starts_at)
+    return SetupOverlaps(from_at=blocked.starts_at, to_at=blocked.ends_at, overlap=overlap, **times)
+
+
+def shorter_within_quota(refusal: OverQuota, plan: Plan, span: Span) -> list[Alternative]:
+    """Return the same slot as long as the quota lasts, when that is long enough to be of use."""
+    unit, left = plan.unit, refusal.params["left"]
+    end: datetime = last_on_grid(span.starts_at + left, unit.step_min, plan.place.site.zone)
+    length = end - span.starts_at
+    if length < timedelta(minutes=unit.min_use_min) or length >= span.length:
+        return []
+    less = Span(end, span.ends_at).minutes
+    return [Alternative(unit.uid, unit.kind, unit.name, unit.name_en, span.starts_at, end, "shorter", less)]

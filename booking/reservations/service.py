@@ -1,0 +1,383 @@
+"""The verbs of reservations: reserve, hold, confirm, move, extend, end early, cancel, mark no-show.
+
+Each one: who may, what holds, then one transaction (the door, the row, audit, fact). A refusal changes nothing.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from booking.reservations import planning, rights, rules, slots
+from booking.reservations.entry import Seen, as_it_is, as_person, close_row, entered, seen_by, tell
+from booking.reservations.planning import Plan
+from booking.reservations.queries import ReservationFacts
+from booking.reservations.refusals import HasBegun, HoldExpired, NotBegun, NotYet, WrongState
+from booking.reservations.rules import HOLD_MIN, STANDING, STATE_NAMES
+from booking.reservations.slots import Row
+from booking.reservations.tables import State
+from incubator.accounts.rules import visible
+from incubator.ground import clock, database
+from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, Stale
+from incubator.ground.rights import Actor
+from incubator.ground.values import Span, new_uid
+
+NUMBER = "lpad(n, greatest(5, length(n)), '0') FROM (SELECT nextval('reservation_numbers')::text AS n) AS next"
+INSERT = f"""
+INSERT INTO reservations (uid, number, state, site, unit, merchant, person, host, title, starts_at, ends_at, page_key, hold_until,
+                          check_in_code, created_at)
+VALUES ($1, CASE WHEN $2::text IS NOT NULL THEN $2 || '-' || (SELECT {NUMBER}) END,
+        $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+RETURNING id, number"""
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What is to be booked; `merchant_id` None means the merchant acted for, or for staff nobody."""
+
+    unit_uid: UUID
+    starts_at: datetime
+    ends_at: datetime
+    title: str = ""
+    merchant_id: int | None = None
+    host_id: int | None = None
+
+    @property
+    def span(self) -> Span:
+        """Return the time of use."""
+        return Span(self.starts_at, self.ends_at)
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What is to be changed; None leaves it as it is."""
+
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    unit_uid: UUID | None = None
+    title: str | None = None
+
+
+@database.retried
+async def reserve(actor: Actor, wish: Wish, *, hold: bool = False, page_key: str | None = None) -> ReservationFacts:
+    """Book a space, or with `hold` keep it for 5 minutes while the page is filled in.
+
+    A person has one hold per page: another wish with the same `page_key` replaces it. A hold has no number and no audit.
+
+    Raises:
+        NotFound: no such space, or the merchant is not visible to the actor.
+        Forbidden: the actor may not book for this merchant.
+        Invalid: fields, all at once.
+        Past, TooFarAhead, RoomClosed, OutsideHours, MerchantPaused, OverQuota: the reason.
+        SlotTaken: somebody was faster; `extra["alternatives"]` says what would work.
+    """
+    plan, span, title = await _planned(actor, wish)
+    if hold and not page_key:
+        raise Invalid.field("page_key", N_("A hold needs the key of its page."))
+    before = await _own_hold(actor, page_key)
+    try:
+        async with database.transaction():
+            locked = await slots.lock(plan.unit_ids | set(before), plan.merchant_id)
+            plan = await planning.still_true(plan, locked, span)
+            rules.first_of(rules.closed(plan.place, span))
+            await _replace_hold(actor, page_key)
+            made = await _insert(actor, plan, span, title, page_key if hold else None)
+            await slots.occupy(locked, made.id, plan.claims(span), plan.demand(actor, span))
+            if not hold:
+                await tell(actor, "reserve", "ReservationConfirmed", made.id, plan.merchant_id, after=_shown(made))
+    except Conflict as refusal:
+        raise await planning.explained(refusal, plan, span) from None
+    return made
+
+
+async def _planned(actor: Actor, wish: Wish) -> tuple[Plan, Span, str]:
+    """Return plan, span and title of a wish that nothing speaks against as far as is known before locking."""
+    merchant_id = wish.merchant_id
+    if merchant_id is None and actor.merchant_id is not None and not actor.is_of_the_house:
+        merchant_id = actor.merchant_id
+    plan = await planning.plan_for(wish.unit_uid, merchant_id)
+    planning.check_rights(actor, plan)
+    span, title = rules.check_fields(wish.span, wish.title, plan.place)
+    plan = await planning.with_calendar(plan, span)
+    is_staff = rights.is_staff(actor, plan.unit.site_id)
+    rules.first_of(rules.refusals(plan.place, span, clock.now(), is_staff=is_staff))
+    return await planning.with_host(actor, plan, wish.host_id), span, title
+
+
+async def _own_hold(actor: Actor, page_key: str | None) -> list[int]:
+    """Return the units that the page's hold takes, so that they can be locked together with the new ones."""
+    if page_key is None:
+        return []
+    if len(page_key) > 100:
+        raise Invalid.field("page_key", N_("At most {most} characters; this has {count}."), most=100, count=len(page_key))
+    rows = await database.fetch(
+        "SELECT a.unit FROM reservations r JOIN allocations a ON a.reservation = r.id"
+        " WHERE r.person = $1 AND r.page_key = $2 AND r.state = 'held'", actor.person_id, page_key)
+    return [row["unit"] for row in rows]
+
+
+async def _replace_hold(actor: Actor, page_key: str | None) -> None:
+    if page_key is None:
+        return
+    rows = await database.fetch(
+        "UPDATE reservations SET state = 'expired', closed_at = $3, version = version + 1"
+        " WHERE person = $1 AND page_key = $2 AND state = 'held' RETURNING id", actor.person_id, page_key, clock.now())
+    if rows:
+        await slots.free([row["id"] for row in rows])
+
+
+async def _insert(actor: Actor, plan: Plan, span: Span, title: str, page_key: str | None) -> ReservationFacts:
+    now, uid, unit = clock.now(), new_uid(), plan.unit
+    is_hold = page_key is not None
+    state = State.HELD if is_hold else State.CONFIRMED
+    hold_until = now + timedelta(minutes=HOLD_MIN) if is_hold else None
+    row = await database.fetchrow(
+        INSERT, uid, None if is_hold else _prefix(plan, now), state.value, unit.site_id, unit.id, plan.merchant_id,
+        actor.person_id, plan.host_id, title, span.starts_at, span.ends_at, page_key, hold_until, "" if is_hold else _code(), now)
+    return ReservationFacts(
+        row["id"], uid, row["number"], state.value, unit.site_id, unit.id, unit.uid, unit.kind, unit.name, unit.name_en,
+        plan.merchant_id, plan.merchant_uid, plan.merchant_name, actor.person_id, actor.name, plan.host_id, plan.host_name, title,
+        span.starts_at, span.ends_at, plan.place.blocked(span), 1, hold_until, None, "", None, "", now)
+
+
+def _prefix(plan: Plan, now: datetime) -> str:
+    return f"R{plan.place.site.local_date(now):%y%m%d}"
+
+
+def _code() -> str:
+    return f"{secrets.randbelow(10_000):04}"
+
+
+@database.retried
+async def confirm(actor: Actor, uid: UUID, *, title: str | None = None, version: int | None = None) -> ReservationFacts:
+    """Turn a hold into a booking with a number; a `title` given now replaces the hold's.
+
+    Raises:
+        NotFound, Forbidden: unknown, or somebody else's hold.
+        Invalid: the title is too long.
+        HoldExpired: its 5 minutes are over.
+        WrongState: confirmed before, or cancelled.
+        RoomClosed, OutsideHours, MerchantPaused: what changed since.
+        Stale: changed since `version`.
+    """
+    seen = await seen_by(actor, uid)
+    if seen.person_id != actor.person_id and not rights.is_staff(actor, seen.site_id):
+        raise Forbidden()
+    plan = await planning.with_calendar(await planning.plan_for(seen.unit_id, seen.merchant_id), seen.span)
+    kept = None if title is None else rules.checked_title(title)
+    async with database.transaction():
+        locked, row = await entered(seen, version=version)
+        _check_hold(row)
+        plan = await planning.still_true(plan, locked, seen.span)
+        rules.first_of(rules.closed(plan.place, row.span))
+        number = await database.fetchval(
+            f"UPDATE reservations SET state = 'confirmed', number = $2::text || '-' || (SELECT {NUMBER}), check_in_code = $3,"
+            " title = coalesce($4, title), page_key = NULL, hold_until = NULL, version = version + 1"
+            " WHERE id = $1 RETURNING number",
+            row.id, _prefix(plan, clock.now()), _code(), kept)
+        after = {"number": number, "unit": row.unit, "starts_at": row.starts_at, "ends_at": row.ends_at}
+        await tell(actor, "confirm", "ReservationConfirmed", row.id, row.merchant, after=after)
+    return await as_it_is(row.id)
+
+
+def _check_hold(row: Row) -> None:
+    is_over = row.hold_until is not None and row.hold_until <= clock.now()
+    if row.state == State.EXPIRED or (row.state == State.HELD and is_over):
+        raise HoldExpired(minutes=HOLD_MIN)
+    if row.state != State.HELD:
+        raise WrongState(state=STATE_NAMES[row.state])
+
+
+@database.retried
+async def move(actor: Actor, uid: UUID, changes: Changes, *, version: int) -> ReservationFacts:
+    """Change room, times or title. Once it has begun only the end and the title can change.
+
+    Raises:
+        NotFound, Forbidden: unknown, or not the actor's to change.
+        Stale: changed since `version`.
+        WrongState, HasBegun: it is over, cancelled, or runs already.
+        Invalid, Past, TooFarAhead, RoomClosed, OutsideHours, OverQuota, SlotTaken: as for `reserve`.
+    """
+    seen = await seen_by(actor, uid)
+    _check_change(actor, seen, version)
+    title = seen.title if changes.title is None else rules.checked_title(changes.title)
+    span = Span(changes.starts_at or seen.starts_at, changes.ends_at or seen.ends_at)
+    plan = await planning.plan_for(changes.unit_uid or seen.unit_id, seen.merchant_id)
+    plan = msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_unit_id=seen.host_unit_id)
+    is_moved = plan.unit.id != seen.unit_id or span != seen.span
+    if is_moved:
+        rules.check_fields(span, title, plan.place)
+        plan = await planning.with_calendar(plan, span)
+        _check_move(actor, seen, plan, span)
+    try:
+        async with database.transaction():
+            locked, row = await entered(seen, version=version, more=plan.unit_ids)
+            if is_moved:
+                plan = await planning.still_true(plan, locked, span)
+                rules.first_of(rules.closed(plan.place, span))
+                await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
+            await _write_move(actor, row, plan, span, title)
+    except Conflict as refusal:
+        raise await planning.explained(refusal, plan, span, [seen.id]) from None
+    return await as_it_is(seen.id)
+
+
+def _check_change(actor: Actor, seen: Seen, version: int | None) -> None:
+    if not rights.can_change(actor, seen.site_id, seen.merchant_id, seen.person_id):
+        raise Forbidden()
+    if version is not None and seen.version != version:
+        raise Stale()
+    if seen.state not in STANDING:
+        raise WrongState(state=STATE_NAMES[seen.state])
+
+
+def _check_move(actor: Actor, seen: Seen, plan: Plan, span: Span) -> None:
+    now = clock.now()
+    if seen.starts_at > now and seen.state != State.CHECKED_IN:
+        is_staff = rights.is_staff(actor, seen.site_id)
+        rules.first_of(rules.refusals(plan.place, span, now, is_staff=is_staff))
+        return
+    if plan.unit.id != seen.unit_id or span.starts_at != seen.starts_at or span.ends_at <= now:
+        raise HasBegun()
+    rules.first_of(rules.closed(plan.place, span))
+
+
+async def _write_move(actor: Actor, row: Row, plan: Plan, span: Span, title: str) -> None:
+    await database.execute(
+        "UPDATE reservations SET unit = $2, starts_at = $3, ends_at = $4, title = $5, version = version + 1 WHERE id = $1",
+        row.id, plan.unit.id, span.starts_at, span.ends_at, title)
+    after = {"unit": plan.unit.id, "starts_at": span.starts_at, "ends_at": span.ends_at, "title": title}
+    before = {name: getattr(row, name) for name in after}
+    changed = {name for name, value in after.items() if before[name] != value}
+    await tell(actor, "move", "ReservationMoved", row.id, row.merchant, before={n: before[n] for n in changed},
+                after={n: after[n] for n in changed})
+
+
+@database.retried
+async def extend(actor: Actor, uid: UUID, minutes: int, *, version: int | None = None) -> ReservationFacts:
+    """Let it end `minutes` later (whole steps of the room); a tablet of its room may do this once somebody checked in.
+
+    Raises:
+        NotFound, Forbidden: unknown, or not the actor's to change.
+        Invalid: not a whole number of steps, or longer than the room allows.
+        WrongState: over, cancelled, or not confirmed.
+        RoomClosed, OutsideHours, OverQuota, SlotTaken: as for `reserve`.
+        Stale: changed since `version`.
+    """
+    seen = await seen_by(actor, uid)
+    _check_command(actor, seen)
+    plan = await planning.plan_for(seen.unit_id, seen.merchant_id)
+    plan = msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_unit_id=seen.host_unit_id)
+    if not 0 < minutes <= plan.unit.max_use_min or minutes % plan.unit.step_min:
+        raise Invalid.field("minutes", N_("Times go in steps of {step} minutes."), step=plan.unit.step_min)
+    span = Span(seen.starts_at, seen.ends_at + timedelta(minutes=minutes))
+    rules.check_fields(span, seen.title, plan.place)
+    plan = await planning.with_calendar(plan, span)
+    try:
+        async with database.transaction():
+            locked, row = await entered(seen, version=seen.version if version is None else version)
+            _check_standing(row)
+            plan = await planning.still_true(plan, locked, span)
+            rules.first_of(rules.closed(plan.place, span))
+            await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
+            await _write_move(as_person(actor, row), row, plan, span, row.title)
+    except Conflict as refusal:
+        raise await planning.explained(refusal, plan, span, [seen.id]) from None
+    return await as_it_is(seen.id)
+
+
+def _check_command(actor: Actor, seen: Seen) -> None:
+    """Refuse whoever may neither change the reservation nor command it from the room's tablet."""
+    if not rights.can_change(actor, seen.site_id, seen.merchant_id, seen.person_id) and not rights.can_command(
+            actor, seen.unit_id, is_checked_in=seen.state == State.CHECKED_IN):
+        raise Forbidden()
+
+
+def _check_standing(row: Row) -> None:
+    if row.state not in STANDING:
+        raise WrongState(state=STATE_NAMES[row.state])
+
+
+@database.retried
+async def end_early(actor: Actor, uid: UUID, *, version: int | None = None) -> ReservationFacts:
+    """End it now: what is left goes back to the room and the quota; teardown still follows. A tablet may do this, as in `extend`.
+
+    Raises:
+        NotFound, Forbidden: unknown, or not the actor's to change.
+        NotBegun: it lies ahead; cancel it instead.
+        WrongState: over or cancelled already.
+        Stale: changed since `version`.
+    """
+    seen = await seen_by(actor, uid)
+    _check_command(actor, seen)
+    plan = await planning.plan_for(seen.unit_id, None)
+    plan = msgspec.structs.replace(plan, host_unit_id=seen.host_unit_id)
+    async with database.transaction():
+        locked, row = await entered(seen, version=version)
+        _check_standing(row)
+        now = clock.now()
+        if row.starts_at >= now:
+            raise NotBegun(starts_at=row.starts_at)
+        end = min(row.ends_at, now.replace(second=0, microsecond=0) + timedelta(minutes=1))
+        await slots.shift(locked, {row.id: plan.claims(Span(row.starts_at, end))})
+        await close_row(as_person(actor, row), row, State.FINISHED, "end_early", "ReservationEnded", ends_at=end)
+    return await as_it_is(row.id)
+
+
+@database.retried
+async def cancel(actor: Actor, uid: UUID, *, reason: str = "", version: int | None = None) -> ReservationFacts:
+    """Give a booking that has not begun back, or let go a hold.
+
+    Raises:
+        NotFound, Forbidden: unknown, or not the actor's to change.
+        HasBegun: end it early instead.
+        WrongState: over or cancelled already.
+        Stale: changed since `version`.
+    """
+    seen = await seen_by(actor, uid)
+    if not rights.can_change(actor, seen.site_id, seen.merchant_id, seen.person_id):
+        raise Forbidden()
+    async with database.transaction():
+        _, row = await entered(seen, version=version)
+        if row.state == State.HELD:
+            await database.execute(
+                "UPDATE reservations SET state = 'expired', closed_at = $2, version = version + 1 WHERE id = $1",
+                row.id, clock.now())
+        elif row.state not in (State.PENDING, *STANDING):
+            raise WrongState(state=STATE_NAMES[row.state])
+        elif row.starts_at <= clock.now():
+            raise HasBegun()
+        else:
+            await close_row(actor, row, State.CANCELLED, "cancel", "ReservationCancelled",
+                            reason=visible(reason)[:rules.LONGEST_REASON])
+        await slots.free([row.id])
+    return await as_it_is(row.id)
+
+
+@database.retried
+async def mark_no_show(actor: Actor, uid: UUID, *, version: int | None = None) -> ReservationFacts:
+    """Note that nobody came; what is left of the time becomes free, the quota stays used.
+
+    Raises:
+        NotFound, Forbidden: unknown, or the actor is not staff.
+        NotYet: it has not begun.
+        WrongState: somebody checked in, or it is cancelled.
+        Stale: changed since `version`.
+    """
+    seen = await seen_by(actor, uid)
+    if not rights.can_settle(actor, seen.site_id):
+        raise Forbidden()
+    async with database.transaction():
+        _, row = await entered(seen, version=version)
+        if row.checked_in_at is not None or row.state not in (State.CONFIRMED, State.FINISHED):
+            raise WrongState(state=STATE_NAMES[row.state])
+        if row.starts_at > clock.now():
+            raise NotYet(opens_at=row.starts_at)
+        await slots.free([row.id])
+        await close_row(actor, row, State.NO_SHOW, "mark_no_show", "ReservationEnded")
+    return await as_it_is(row.id)
+
+
+def _shown(made: ReservationFacts) -> dict[str, Any]:
+    return {"number": made.number, "unit": made.unit_id, "starts_at": made.starts_at, "ends_at": made.ends_at,
+            "title": made.title, "host": made.host_id}
