@@ -8,7 +8,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -244,6 +244,13 @@ class FaultServer:
 def _proof(challenge: dict[str, str]) -> str:
     secret = base64.b64encode(hashlib.sha256((PASSWORD + challenge["salt"]).encode()).digest()).decode()
     return base64.b64encode(hashlib.sha256((secret + challenge["challenge"]).encode()).digest()).decode()
+
+
+async def true(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Wait until something is so that another thread brings about."""
+    async with asyncio.timeout(within_s):
+        while not is_so():  # noqa: ASYNC110  # nobody could set an event
+            await asyncio.sleep(0.005)
 
 
 @contextlib.contextmanager

@@ -182,6 +182,10 @@ class Step(msgspec.Struct, frozen=True):
     request: str
     data: dict[str, Any] = {}
 
+    def __repr__(self) -> str:
+        """Name the request only: its data may hold a key."""
+        return f"Step({self.request})"
+
 
 class StepResult(msgspec.Struct, frozen=True):
     """What became of one step: code 100 is success; `data` is OBS's answer."""
@@ -195,6 +199,10 @@ class StepResult(msgspec.Struct, frozen=True):
     def done(self) -> bool:
         """Did OBS carry it out?"""
         return self.code == 100
+
+    def __repr__(self) -> str:
+        """Leave the data out: it may hold a key."""
+        return f"StepResult({self.request}, {self.code})"
 
 
 class SceneStarted(msgspec.Struct, frozen=True, tag=True):

@@ -7,7 +7,8 @@ from typing import Final
 LOGGERS: Final = ("obswebsocket", "obswebsocket.core", "websocket")
 _SECRET: Final = re.compile(
     r"""(?P<name>["'](?:key|password|username|server|authentication|challenge|salt|slotValue)["']\s*:\s*)"""
-    r"""(?P<quote>["'])(?:\\.|(?!(?P=quote)).)*(?P=quote)"""
+    r"""(?P<quote>["'])(?:\\.|(?!(?P=quote)).)*(?P=quote)""",
+    re.DOTALL,
 )
 
 

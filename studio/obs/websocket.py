@@ -1,7 +1,7 @@
 """One connection to one OBS on top of obs-websocket-py: the only file that knows the library.
 
 The library's own connect, call and receive loops lose error codes, close codes, batches and whole threads
-(docs/decisions), so each is replaced here; its requests, its challenge arithmetic and its thread class are used.
+, so each is replaced here; its requests, its challenge arithmetic and its thread class are used.
 """
 
 import logging

@@ -35,13 +35,6 @@ def server() -> Iterator[FaultServer]:
     assert threading.active_count() <= before + 2, "a connection left its thread behind"
 
 
-async def true(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Wait until something is so that another thread brings about."""
-    async with asyncio.timeout(within_s):
-        while not is_so():  # noqa: ASYNC110  # nobody could set an event
-            await asyncio.sleep(0.005)
-
-
 @dataclass
 class Names:
     """What exists in an OBS under which name, and a server that takes its stream."""

@@ -27,8 +27,7 @@ from studio.obs.port import Destination, Event, LinkDown, LinkState, MuteChanged
 from studio.obs.protocol import ALL_EVENTS, METERS
 from studio.obs.real import RealObs
 from tests import obs_rig
-from tests.contracts.conftest import true
-from tests.obs_faults import PASSWORD, FaultServer, raw_peer
+from tests.obs_faults import PASSWORD, FaultServer, raw_peer, true
 from tests.obs_rig import ObsRig
 
 SCENE = "双人"
