@@ -99,7 +99,7 @@ class Control {
     const answer = this.link.send(type, params);
     this.pictures.hush();
     answer.then((said) => {
-      if (said.outcome === "refused" || said.outcome === "expired") this.paint.complain(said);
+      if (said.outcome === "refused" || said.outcome === "expired" || said.text) this.paint.complain(said);
       if (said.outcome === "unknown") this.paint.complain({ text: _("Sent, not confirmed. Look at the picture before you tap again.") });
     });
     return answer;

@@ -1,0 +1,284 @@
+"""The socket of an open control page: state goes out as it changes, commands come in and are answered one by one."""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from litestar import Litestar, WebSocket
+from litestar.exceptions import WebSocketDisconnect
+
+from booking.checkin import queries as checkin
+from booking.reservations import service as reservations
+from frontend import i18n
+from frontend.auth import Who
+from frontend.composition import AWAY, connect_redis
+from frontend.pages.control_state import Around, around, encode, rig_message, session_message
+from frontend.pages.reasons import reason_text
+from incubator.accounts import queries as accounts
+from incubator.ground import database
+from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
+from incubator.ground.rights import Actor
+from studio.control import service as control
+from studio.control.queries import Seat, seat
+from studio.control.switchboard import Switchboard
+from studio.destinations import service as destinations
+from studio.director import wire
+from studio.live_sessions import queries as sessions, service as live_sessions
+
+log = structlog.get_logger()
+REREAD_S = 5.0
+VIEWER_LIFE_S = 12
+LONGEST_MESSAGE = 20_000
+GONE_SIGNED_OUT, GONE_NOT_YOURS = 4401, 4404
+UNREACHABLE = N_("Not done: the database does not answer. Scenes, sound and panic still work.")
+NOT_UNDERSTOOD = N_("This page is older than the product. Reload it.")
+COMMANDS = {kind.__struct_config__.tag for kind in wire.Command.__args__}
+Socket = WebSocket[Any, Any, Any]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What a page asks; `id` comes back with the answer."""
+
+    type: str
+    id: str = ""
+    params: dict[str, Any] = {}
+
+
+async def switchboard_of(app: Litestar) -> Switchboard:
+    """Return the process's one line to the directors, opened at the first use."""
+    found: Switchboard | None = getattr(app.state, "switchboard", None)
+    if found is None:
+        settings = app.state.settings
+        redis = connect_redis(settings.redis_url) if settings.redis_url else app.state.redis
+        found = Switchboard(redis, f"web-{os.getpid()}-{secrets.token_hex(4)}")
+        app.state.switchboard = found
+        await found.start()
+    return found
+
+
+@asynccontextmanager
+async def switchboard_life(app: Litestar) -> Any:
+    """Close the line to the directors when the process ends."""
+    yield
+    found: Switchboard | None = getattr(app.state, "switchboard", None)
+    if found is not None:
+        await found.close()
+
+
+async def identify_again(found: Who) -> Actor | None:
+    """Return who this is now, with the rights of now; None after signing out, or when the tablet was revoked."""
+    request_id = found.actor.request_id
+    if found.means == "cookie":
+        session = await accounts.by_cookie(found.token, request_id)
+        return None if session is None else session.actor
+    if found.means == "device":
+        return await checkin.device_actor(found.token, request_id)
+    return None
+
+
+def answer_of(ask_id: str, outcome: str, code: str = "", text: str = "") -> dict[str, Any]:
+    """Return the answer to one ask; `text` is told to the person."""
+    return {"type": "answer", "id": ask_id, "outcome": outcome, "code": code, "text": text}
+
+
+def refusal_of(ask_id: str, error: KaiboError) -> dict[str, Any]:
+    """Return a refusal in the viewer's language; of a form's errors the first."""
+    if isinstance(error, Invalid) and error.errors:
+        first = error.errors[0]
+        return answer_of(ask_id, "refused", error.code, i18n.translate(first.msgid, dict(first.params)))
+    return answer_of(ask_id, "refused", error.code, i18n.translate(error.text, error.params))
+
+
+async def act(board: Switchboard, actor: Actor, place: Seat, ask: Ask) -> dict[str, Any]:
+    """Do what a page asks and return the answer; gestures need no database, verbs do."""
+    try:
+        if ask.type == "panic":
+            answer = await control.panic(board, place, int(ask.params.get("level", 1)))
+        elif ask.type in COMMANDS:
+            wanted: wire.Command = msgspec.convert({**ask.params, "type": ask.type}, wire.Command)
+            answer = await control.command(board, place, wanted)
+        else:
+            return await _verb(actor, place.session_uid, ask)
+    except KaiboError as error:
+        return refusal_of(ask.id, error)
+    except (*database.LOST, *database.BUSY):
+        return answer_of(ask.id, "refused", "unavailable", i18n.gettext(UNREACHABLE))
+    except (msgspec.ValidationError, ValueError, TypeError):
+        return answer_of(ask.id, "refused", "malformed", i18n.gettext(NOT_UNDERSTOOD))
+    return answer_of(ask.id, answer.outcome, answer.code, reason_text(answer.code))
+
+
+Verb = Callable[[Actor, UUID, dict[str, Any]], Awaitable[object]]
+
+
+async def _extend(actor: Actor, uid: UUID, params: dict[str, Any]) -> None:
+    session = await sessions.live_session(actor, uid)
+    await reservations.extend(actor, session.reservation_uid, int(params["minutes"]), version=session.reservation_version)
+
+
+async def _call_staff(actor: Actor, uid: UUID, _params: dict[str, Any]) -> None:
+    await control.call_staff(actor, actor.device_unit_id or 0, uid)
+
+
+VERBS: dict[str, Verb] = {
+    "ask_control": lambda actor, uid, _: control.ask_control(actor, uid),
+    "answer_control": lambda actor, uid, params: control.answer_control(actor, uid, hand_over=bool(params["hand_over"])),
+    "take_control": lambda actor, uid, params: control.take_control(actor, uid, reason=str(params.get("reason", ""))),
+    "call_staff": _call_staff,
+    "extend": _extend,
+    "paste": lambda actor, uid, params: destinations.paste(actor, uid, str(params["text"]), version=int(params["version"])),
+    "declare_shown": lambda actor, uid, _: live_sessions.declare_shown(actor, uid),
+}
+
+
+async def _verb(actor: Actor, session_uid: UUID, ask: Ask) -> dict[str, Any]:
+    verb = VERBS.get(ask.type)
+    if verb is None:
+        return answer_of(ask.id, "refused", "unknown-command", i18n.gettext(NOT_UNDERSTOOD))
+    try:
+        await verb(actor, session_uid, ask.params)
+    except KeyError:
+        return answer_of(ask.id, "refused", "malformed", i18n.gettext(NOT_UNDERSTOOD))
+    return answer_of(ask.id, "done")
+
+
+async def count_viewers(redis: Any, session_uid: UUID, key: str, *, leaving: bool = False) -> int:
+    """Say that this page is open (or closes) and return how many are, over all web processes; 1 while Redis is away."""
+    name, now = f"viewers:{session_uid}", time.time()
+    try:
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.zremrangebyscore(name, 0, now)
+            if leaving:
+                pipe.zrem(name, key)
+            else:
+                pipe.zadd(name, {key: now + VIEWER_LIFE_S})
+            pipe.expire(name, VIEWER_LIFE_S)
+            pipe.zcard(name)
+            return int((await pipe.execute())[-1])
+    except AWAY:
+        return 1
+
+
+class Console:
+    """One open control page; keeps its checked right and reads it again every 5 s, so that it outlives the database."""
+
+    def __init__(self, socket: Socket, board: Switchboard, found: Who, place: Seat) -> None:
+        self._socket = socket
+        self._board = board
+        self._who = found
+        self._actor = found.actor
+        self._place = place
+        self._key = secrets.token_hex(8)
+        self._around: Around | None = None
+        self._told = ""
+        self._plan: object = None
+        self._wake = asyncio.Event()
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Serve the page until it closes or its right ends."""
+        tasks = [asyncio.create_task(part) for part in (self._hear(), self._watch(), self._reread())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                with suppress(WebSocketDisconnect, RuntimeError):
+                    task.result()
+        finally:
+            for task in (*tasks, *self._answering):
+                task.cancel()
+            await asyncio.gather(*tasks, *self._answering, return_exceptions=True)
+            await count_viewers(self._board.redis, self._place.session_uid, self._key, leaving=True)
+
+    async def _hear(self) -> None:
+        while True:
+            text = await self._socket.receive_data(mode="text")
+            try:
+                ask = msgspec.json.decode(text[:LONGEST_MESSAGE], type=Ask)
+            except msgspec.DecodeError:
+                await self._send(encode(answer_of("", "refused", "malformed", i18n.gettext(NOT_UNDERSTOOD))))
+                continue
+            # each in its own task: a panic must not wait behind a scene whose answer is still out
+            self._start(self._answer(ask))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, ask: Ask) -> None:
+        answer = await act(self._board, self._actor, self._place, ask)
+        await self._send(encode(answer))
+        if ask.type not in COMMANDS and ask.type != "panic":
+            self._wake.set()
+
+    async def _watch(self) -> None:
+        if not self._place.rig_id:
+            await asyncio.Event().wait()
+        async for frame in self._board.watch(self._place.rig_id):
+            if frame.kind == "snapshot":
+                await self._tell_rig(wire.snapshot(frame.body))
+            elif frame.kind == "meters":
+                await self._send('{"type":"meters","meters":' + frame.body.decode() + "}")
+
+    async def _tell_rig(self, snapshot: wire.RigSnapshot) -> None:
+        await self._send(encode(rig_message(snapshot, self._place)))
+        plan = (snapshot.plan.version, snapshot.plan.state, snapshot.plan.key_shown, snapshot.plan.cut_off_at)
+        if plan != self._plan:
+            self._plan = plan
+            self._wake.set()
+
+    async def _reread(self) -> None:
+        """Read right and session again: every 5 s, after an own verb, and when the plan changed."""
+        while True:
+            self._wake.clear()
+            try:
+                if not await self._read():
+                    return
+            except (*database.LOST, *database.BUSY) as error:
+                log.warning("control page goes on with its checked right", why=type(error).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), REREAD_S)
+
+    async def _read(self) -> bool:
+        actor = await identify_again(self._who)
+        if actor is None:
+            await self._socket.close(GONE_SIGNED_OUT)
+            return False
+        try:
+            self._actor, self._place = actor, await seat(actor, self._place.session_uid)
+            self._around = await around(actor, self._place.session_uid)
+        except NotFound:
+            await self._socket.close(GONE_NOT_YOURS)
+            return False
+        viewers = await count_viewers(self._board.redis, self._place.session_uid, self._key)
+        message = session_message(self._around, self._place, viewers)
+        told = encode(message | {"now": 0})
+        if told != self._told:
+            self._told = told
+            await self._send(encode(message))
+        return True
+
+    async def _send(self, text: str) -> None:
+        await self._socket.send_data(text, mode="text")
+
+
+async def serve(socket: Socket, found: Who, session_uid: UUID) -> None:
+    """Serve one control socket; whoever may not see the session is told so and closed."""
+    await socket.accept()
+    try:
+        place = await seat(found.actor, session_uid)
+    except NotFound:
+        await socket.close(GONE_SIGNED_OUT if found.means == "none" else GONE_NOT_YOURS)
+        return
+    except (*database.LOST, *database.BUSY):
+        await socket.close(1013)  # try again later: new sockets need the database, open ones do not
+        return
+    board = await switchboard_of(socket.app)
+    await Console(socket, board, found, place).run()

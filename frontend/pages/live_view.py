@@ -1,0 +1,186 @@
+"""A live session as its page tells it: how far it is, what went out, what happened."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from frontend import formats, i18n
+from frontend.pages.control_state import Around, extensions, ms, room_name
+from frontend.pages.reasons import reason_text
+from incubator.ground import clock
+from incubator.ground.errors import N_
+from incubator.ground.values import Span
+from studio.director.wire import OutputPhase, RigSnapshot
+from studio.live_sessions.queries import AsRun, LiveSession
+
+PLATFORM_NAMES = {
+    "douyin": N_("Douyin"), "kuaishou": N_("Kuaishou"), "taobao": N_("Taobao"), "wechat_channels": N_("WeChat Channels"),
+    "xiaohongshu": N_("Xiaohongshu"), "pinduoduo": N_("Pinduoduo"), "jd": N_("JD"), "other": N_("Other"),
+}
+OUTPUT_NAMES = {"stream": N_("Stream"), "client": N_("Platform client"), "record": N_("Record only")}
+OUTPUT_NOTES = {
+    "stream": N_("With the platform’s key; the usual way"),
+    "client": N_("If the platform gives no key: go live on the room’s PC"),
+    "record": N_("No live stream; edit it later"),
+}
+HAPPENED = {
+    "scene": N_("Scene: {scene}"), "mute": N_("{input} muted"), "open": N_("{input} opened"),
+    "start": N_("Start asked"), "stop": N_("Stop asked"), "refused": N_("The server did not accept"),
+    "panic": N_("Screen covered"), "panic2": N_("Stopped by force"), "panic0": N_("Picture and sound brought back"), "armed": N_("Stream key written and verified"),
+    "wiped": N_("Stream key wiped, read back empty"), "link_lost": N_("Link to OBS lost"), "alarm": N_("Alarm"),
+    "reconnecting": N_("Stream broken, reconnecting"), "reconnected": N_("Stream is back"),
+}
+ENDING = timedelta(minutes=10)
+ON_AIR = {OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING}
+
+
+class Hero(msgspec.Struct, frozen=True):
+    """The state in one glance: colour, icon ("" = a pulsing dot), words, and since when a clock runs (milliseconds)."""
+
+    kind: str
+    icon: str
+    title: str
+    text: str
+    since: int | None = None
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One line of what happened."""
+
+    at: datetime
+    text: str
+    who: str
+
+
+class LiveView(msgspec.Struct, frozen=True):
+    """Everything that the page shows of a session; `stage` is before, live or after."""
+
+    session: LiveSession
+    room: str
+    span: Span
+    stage: str
+    hero: Hero
+    needs_key: bool
+    extensions: tuple[dict[str, Any], ...]
+    is_ending: bool
+    follows: str
+    setup: str
+    runs: tuple[Run, ...]
+    key_state: str
+
+
+def hero_of(session: LiveSession, snapshot: RigSnapshot | None) -> Hero:
+    """Return the state in one glance: what the machine said wins over what is planned."""
+    if session.state in {"ended", "cancelled"}:
+        return _after(session)
+    if snapshot is not None and snapshot.plan.session == session.id:
+        on_air = _on_air(session, snapshot)
+        if on_air is not None:
+            return on_air
+    return _before(session)
+
+
+def is_running(session: LiveSession, snapshot: RigSnapshot | None) -> bool:
+    """Tell whether something of this session is sent or recorded, as far as was last heard."""
+    if snapshot is None or snapshot.plan.session != session.id:
+        return False
+    return snapshot.sending.phase in ON_AIR or snapshot.record.phase in ON_AIR
+
+
+def _on_air(session: LiveSession, snapshot: RigSnapshot) -> Hero | None:
+    tell, now = i18n.translate, snapshot.sending
+    if now.phase in ON_AIR and not snapshot.link.is_online:
+        look = N_("Check the platform to see whether you are still on air.")
+        return Hero("alarm", "off", tell(N_("Link to the room lost")), tell(look))
+    if now.phase == OutputPhase.RECONNECTING:
+        return Hero("wait", "alert", tell(N_("Stream broken")), tell(N_("OBS is reconnecting")), ms(now.since))
+    if now.phase in ON_AIR:
+        title = N_("Picture sent") if session.output == "client" else N_("Streaming")
+        return Hero("air", "", tell(title), tell(N_("What viewers see is up to the platform.")), ms(now.since))
+    if snapshot.record.phase in ON_AIR:
+        return Hero("ok", "rec", tell(N_("Recording")), tell(N_("Nothing is streamed.")), ms(snapshot.record.since))
+    return None
+
+
+BEFORE: dict[str, tuple[str, str, str, str]] = {
+    "waiting_for_key": ("wait", "key", N_("Waiting for key"), N_(
+        "Picture and sound are ready. Press “Go live” on the platform and paste the address below.")),
+    "preparing": ("", "clock", N_("Preparing"), N_("OBS is being set up for this session.")),
+    "ready/stream": ("ok", "check", N_("Ready"), N_("Written to OBS and verified. Press “Start stream” on the tablet.")),
+    "ready/client": ("ok", "cam", N_("Ready · platform client"), N_(
+        "No key needed. Open the platform’s program on the room’s PC and choose “OBS Virtual Camera”.")),
+    "ready/record": ("ok", "rec", N_("Ready · record only"), N_("No key needed. Press “Record” on the tablet.")),
+    "planned/key": ("", "clock", N_("Not prepared yet"), N_(
+        "You can paste the key already; the room is prepared shortly before.")),
+    "planned": ("", "clock", N_("Not prepared yet"), N_("The room is prepared shortly before the start.")),
+}
+
+
+def _before(session: LiveSession) -> Hero:
+    if session.state == "failed":
+        why = reason_text(session.reason_code, session.reason_params)
+        return Hero("alarm", "alert", i18n.translate(N_("Not ready")), why)
+    name = session.state
+    if name == "ready":
+        name = f"ready/{session.output}"
+    elif name == "planned" and session.output == "stream" and session.key is None:
+        name = "planned/key"
+    kind, icon, title, text = BEFORE[name]
+    return Hero(kind, icon, i18n.gettext(title), i18n.gettext(text))
+
+
+def _after(session: LiveSession) -> Hero:
+    tell = i18n.translate
+    if session.state == "cancelled":
+        return Hero("", "x", tell(N_("Cancelled")), "")
+    if session.key is not None and session.key.wiped_at is None and session.reason_code:
+        return Hero("alarm", "alert", tell(N_("The key is not wiped yet")), tell(N_(
+            "The room’s OBS is out of reach. Reset the key on the platform and the old one is void.")))
+    stopped = max((span.stopped_at for span in session.on_air if span.stopped_at), default=None)
+    if stopped is None:
+        return Hero("", "check", tell(N_("The session is over")), tell(N_("Nothing was sent.")))
+    return Hero("", "check", tell(N_("Stopped at {at:time}"), {"at": stopped}), tell(N_("End it on the platform too.")))
+
+
+def key_state(session: LiveSession) -> str:
+    """Return what to show of the key: none (a form), kept, locked, wiped, left, hidden."""
+    if session.output != "stream":
+        return "hidden"
+    if session.state in {"ended", "cancelled"}:
+        return "hidden" if session.key is None else "wiped" if session.key.wiped_at else "left"
+    return "none" if session.key is None else "kept"
+
+
+def runs_of(lines: Sequence[AsRun]) -> tuple[Run, ...]:
+    """Return what happened in words; lines that say nothing to people are left out."""
+    return tuple(Run(line.at, text, line.who) for line in lines if (text := _happened(line)))
+
+
+def _happened(line: AsRun) -> str:
+    what = line.what
+    if what == "mute" and not line.detail.get("muted"):
+        what = "open"
+    if what == "panic" and line.detail.get("level") in {0, 2}:
+        what = f"panic{line.detail['level']}"
+    msgid = HAPPENED.get(what)
+    return "" if msgid is None else i18n.translate(msgid, line.detail)
+
+
+def view_of(found: Around, snapshot: RigSnapshot | None, lines: Sequence[AsRun]) -> LiveView:
+    """Put together what the page shows."""
+    session, follower = found.session, found.follower
+    hero = hero_of(session, snapshot)
+    stage = "after" if session.state in {"ended", "cancelled"} else "live" if is_running(session, snapshot) else "before"
+    is_over = stage == "after"
+    left, speech = session.ends_at - clock.now(), i18n.speech()
+    return LiveView(
+        session=session, room=room_name(session.unit_name, session.unit_name_en), span=Span(session.starts_at, session.ends_at),
+        stage=stage, hero=hero,
+        needs_key=session.output == "stream" and session.key is None and session.may_paste and not is_over,
+        extensions=tuple(extensions(found)) if session.checked_in_at is not None and not is_over else (),
+        is_ending=left < ENDING, follows="" if follower is None else formats.hour(follower.starts_at, speech),
+        setup="" if follower is None else formats.hour(follower.blocked_from, speech), runs=runs_of(lines),
+        key_state=key_state(session),
+    )

@@ -1,0 +1,150 @@
+"""A room's rig as the board and its page tell it: one word of state, the worst first, and why."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from frontend import i18n
+from frontend.pages.control_state import ms, room_name
+from frontend.pages.reasons import reason_text
+from incubator.ground import clock
+from incubator.ground.errors import N_
+from studio.control.queries import HelpCall
+from studio.director.wire import OutputPhase, RigSnapshot
+from studio.live_sessions.queries import LiveSession
+from studio.rigs.queries import RigPage
+
+STALE_S = 3.0
+ABORTABLE = (5, 2)
+ABORTABLE_WARNING = N_(
+    "obs-websocket below 5.2: one message without password ends this OBS. Let only the director’s address reach its port.")
+ON_AIR = {OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING}
+LINK_WORDS = {
+    "down": N_("OBS unreachable"), "connecting": N_("Connecting to OBS"), "syncing": N_("Reading OBS"),
+    "refused": N_("OBS refuses"), "stalled": N_("OBS hangs"),
+}
+
+
+class RigState(msgspec.Struct, frozen=True):
+    """The state of a rig in one word, with colour, icon, reason ("" = none), and since when a clock runs (milliseconds)."""
+
+    kind: str
+    icon: str
+    word: str
+    why: str = ""
+    since: int | None = None
+
+
+class Room(msgspec.Struct, frozen=True):
+    """One room on the board."""
+
+    page: RigPage
+    name: str
+    state: RigState
+    driver: str
+    link: str
+    who: str
+    until: datetime | None
+    session: LiveSession | None
+    versions: str
+    warnings: tuple[str, ...]
+
+
+def is_fresh(snapshot: RigSnapshot | None) -> bool:
+    """Tell whether a director spoke within three seconds."""
+    return snapshot is not None and (clock.now() - snapshot.at).total_seconds() < STALE_S
+
+
+def state_of(page: RigPage, snapshot: RigSnapshot | None) -> RigState:
+    """Return the state of a rig: what needs a person comes before what is going well."""
+    tell = i18n.translate
+    if not page.rig.is_enabled:
+        return RigState("line", "off", tell(N_("Out of use")))
+    if snapshot is None or not is_fresh(snapshot):
+        return RigState("alarm", "off", tell(N_("Not served")), reason_text("no_director"))
+    if not snapshot.link.is_online:
+        word = LINK_WORDS.get(snapshot.link.state, N_("OBS unreachable"))
+        return RigState("alarm", "off", tell(word), snapshot.link.reason)
+    return _trouble(page, snapshot) or _going(snapshot)
+
+
+def _trouble(page: RigPage, snapshot: RigSnapshot) -> RigState | None:
+    tell = i18n.translate
+    if page.rig.cleanliness == "unclean":
+        return RigState("alarm", "key", tell(N_("Not clean")), reason_text(page.rig.unclean_reason) or reason_text("unclean"))
+    if snapshot.plan.state == "failed":
+        return RigState("alarm", "alert", tell(N_("Not ready")), reason_text(snapshot.plan.code, snapshot.plan.detail))
+    if page.rig.cleanliness == "account_open" and snapshot.plan.session is None:
+        return RigState("wait", "user", tell(N_("Account open")), tell(N_(
+            "Nobody has confirmed that the last party’s platform account is signed out.")))
+    return None
+
+
+def _going(snapshot: RigSnapshot) -> RigState:
+    tell, sending = i18n.translate, snapshot.sending
+    if snapshot.panic.level:
+        return RigState("wait", "alert", tell(N_("Covered")))
+    if sending.phase == OutputPhase.RECONNECTING:
+        return RigState("alarm", "alert", tell(N_("Stream broken")), tell(N_("OBS is reconnecting")), ms(sending.since))
+    if sending.phase in ON_AIR:
+        word = N_("Picture sent") if snapshot.plan.output == "client" else N_("Streaming")
+        return RigState("air", "", tell(word), since=ms(sending.since))
+    if snapshot.record.phase in ON_AIR:
+        return RigState("info", "rec", tell(N_("Recording")), since=ms(snapshot.record.since))
+    words = {"ready": ("ok", "check", N_("Ready")), "waiting_for_key": ("wait", "key", N_("Waiting for key")),
+             "preparing": ("info", "clock", N_("Preparing")), "cleaning": ("info", "clock", N_("Being wiped"))}
+    kind, icon, word = words.get(snapshot.plan.state, ("", "check", N_("Idle, clean")))
+    return RigState(kind, icon, tell(word))
+
+
+def versions_of(snapshot: RigSnapshot | None) -> str:
+    """Return which OBS and obs-websocket run there, "" before the first connection."""
+    if snapshot is None or not snapshot.obs_version:
+        return ""
+    return f"OBS {snapshot.obs_version} · obs-websocket {snapshot.websocket_version}"
+
+
+def warnings_of(page: RigPage, snapshot: RigSnapshot | None) -> tuple[str, ...]:
+    """Return what an operator should put right although it works."""
+    found = []
+    if snapshot is not None and can_be_aborted(snapshot.websocket_version):
+        found.append(ABORTABLE_WARNING)
+    if snapshot is not None and snapshot.link.is_online and not snapshot.stand_by_scene:
+        found.append(N_("There is no scene to cover the picture with. Choose one."))
+    if snapshot is not None and snapshot.studio_mode:
+        found.append(N_("Studio mode is on in OBS."))
+    if page.rig.driver == "obs" and not page.has_password:
+        found.append(N_("No password is stored. Set one in OBS and here."))
+    return tuple(i18n.gettext(text) for text in found)
+
+
+def can_be_aborted(version: str) -> bool:
+    """Tell whether obs-websocket is of the kind that an unauthenticated message ends; unknown versions are not."""
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    return len(numbers) == len(ABORTABLE) and numbers < ABORTABLE
+
+
+def room_of(page: RigPage, snapshot: RigSnapshot | None, session: LiveSession | None) -> Room:
+    """Put together one room for the board."""
+    link = ""
+    if snapshot is not None and is_fresh(snapshot) and snapshot.link.is_online and snapshot.link.heard_s >= 0:
+        link = i18n.translate(N_("Online, OBS {version}"), {"version": snapshot.obs_version})
+    return Room(
+        page=page, name=room_name(page.unit_name, page.unit_name_en), state=state_of(page, snapshot), driver=page.rig.driver,
+        link=link, who="" if session is None else session.merchant_name or session.title,
+        until=None if session is None else session.ends_at,
+        session=session, versions=versions_of(snapshot), warnings=warnings_of(page, snapshot),
+    )
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One open call for help."""
+
+    call: HelpCall
+    room: str
+
+
+def calls_of(found: Sequence[HelpCall]) -> tuple[Call, ...]:
+    """Return the open calls with the names of their rooms."""
+    return tuple(Call(one, room_name(one.unit_name, one.unit_name_en)) for one in found)
