@@ -13,7 +13,6 @@ from incubator.ground.errors import N_
 from incubator.ground.notices.service import tell
 from incubator.ground.queue.registry import Registry
 from incubator.ground.rights import house
-from incubator.ground.values import Span
 
 KEPT = timedelta(days=1)  # how long a hold that ran out is kept, for whoever asks why
 AT_ONCE = 200  # how many are taken per round; the next round follows soon
@@ -57,19 +56,19 @@ async def _finish(reservation_id: int, units: list[int]) -> int:
 
 async def tell_confirmed(args: dict[str, Any]) -> str:
     """Tell booker and host that a booking stands."""
-    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), "confirmed", N_("Booked: {span}, {number}"))
+    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), "confirmed", N_("{number} is booked: {starts_at}."))
 
 
 async def tell_moved(args: dict[str, Any]) -> str:
     """Tell booker and host of new times; only the latest change counts, so each version is told once."""
     found = await facts(args["reservation"])
     version = 0 if found is None else found.version
-    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"moved-{version}", N_("Changed: {number} is now {span}"))
+    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"moved-{version}", N_("{number} was changed and is now {starts_at}."))
 
 
 async def tell_cancelled(args: dict[str, Any]) -> str:
     """Tell booker and host that a booking is cancelled."""
-    return await _tell(args, (State.CANCELLED,), "cancelled", N_("Cancelled: {number}, {span}. {reason}"))
+    return await _tell(args, (State.CANCELLED,), "cancelled", N_("{number}, {starts_at}, was cancelled. {reason}"))
 
 
 async def _tell(args: dict[str, Any], states: tuple[State, ...], occasion: str, msgid: str) -> str:
@@ -84,7 +83,7 @@ async def _tell(args: dict[str, Any], states: tuple[State, ...], occasion: str, 
 
 
 def _params(found: ReservationFacts) -> dict[str, Any]:
-    return {"number": found.number, "span": Span(found.starts_at, found.ends_at), "reason": found.reason}
+    return {"number": found.number, "starts_at": found.starts_at, "reason": found.reason}
 
 
 def register(registry: Registry) -> None:

@@ -76,7 +76,8 @@ LEFT JOIN people p ON p.id = r.person LEFT JOIN people h ON h.id = r.host LEFT J
 LEFT JOIN allocations a ON a.reservation = r.id AND a.unit = r.unit"""
 
 
-def _facts(row: Any) -> ReservationFacts:
+def facts_of(row: Any) -> ReservationFacts:
+    """Return the facts of a row of the query FACTS."""
     values = dict(row)
     blocked = Span(values.pop("blocked_from") or row["starts_at"], values.pop("blocked_to") or row["ends_at"])
     return ReservationFacts(**values, blocked=blocked)
@@ -85,7 +86,7 @@ def _facts(row: Any) -> ReservationFacts:
 async def facts(reservation_id: int) -> ReservationFacts | None:
     """Return one reservation by its inner id, for upper floors and handlers; None when there is none (any more)."""
     row = await database.fetchrow(f"{FACTS} WHERE r.id = $1", reservation_id)
-    return None if row is None else _facts(row)
+    return None if row is None else facts_of(row)
 
 
 async def reservation(actor: Actor, uid: UUID) -> ReservationFacts:
@@ -97,7 +98,7 @@ async def reservation(actor: Actor, uid: UUID) -> ReservationFacts:
     row = await database.fetchrow(f"{FACTS} WHERE r.uid = $1", uid)
     if row is None or not _may_see(actor, row):
         raise NotFound()
-    return _facts(row)
+    return facts_of(row)
 
 
 def _may_see(actor: Actor, row: Any) -> bool:
@@ -159,7 +160,7 @@ async def find(actor: Actor, site_id: int, text: str = "", filters: Filters | No
         f" ORDER BY r.starts_at{order}, r.id{order} LIMIT $13",
         site_id, list(wanted.states or SHOWN), wanted.unit_uid, wanted.kind, wanted.merchant_id, wanted.starts_after,
         wanted.starts_before, own, actor.person_id, _searchable(text), *after, limit + 1)
-    items = tuple(_facts(row) for row in rows[:limit])
+    items = tuple(facts_of(row) for row in rows[:limit])
     return Page(items, _cursor(items[-1]) if len(rows) > limit else None)
 
 
@@ -187,7 +188,7 @@ async def of_merchant(actor: Actor, merchant_id: int, limit: int = 50) -> tuple[
     rows = await database.fetch(
         f"{FACTS} WHERE r.merchant = $1 AND r.state = ANY($2) ORDER BY r.starts_at DESC LIMIT $3",
         merchant_id, list(SHOWN), limit)
-    return tuple(_facts(row) for row in rows)
+    return tuple(facts_of(row) for row in rows)
 
 
 async def coming(actor: Actor, limit: int = 10) -> tuple[ReservationFacts, ...]:
@@ -197,7 +198,7 @@ async def coming(actor: Actor, limit: int = 10) -> tuple[ReservationFacts, ...]:
         f"{FACTS} WHERE (r.merchant = $1 OR (r.merchant IS NULL AND r.person = $2) OR r.host = $2)"
         " AND r.state = ANY($3) AND r.starts_at > $4 AND r.ends_at > $5 ORDER BY r.starts_at LIMIT $6",
         actor.merchant_id, actor.person_id, [State.PENDING, State.CONFIRMED, State.CHECKED_IN], now - LONGEST, now, limit)
-    return tuple(_facts(row) for row in rows)
+    return tuple(facts_of(row) for row in rows)
 
 
 async def arrivals(site_id: int, day: date) -> tuple[ReservationFacts, ...]:
@@ -206,7 +207,7 @@ async def arrivals(site_id: int, day: date) -> tuple[ReservationFacts, ...]:
     rows = await database.fetch(
         f"{FACTS} WHERE r.site = $1 AND r.starts_at >= $2 AND r.starts_at < $3 AND r.state = ANY($4)"
         " ORDER BY r.starts_at, u.sort, u.code", site_id, span.starts_at, span.ends_at, list(SHOWN))
-    return tuple(_facts(row) for row in rows)
+    return tuple(facts_of(row) for row in rows)
 
 
 async def check_in_codes(actor: Actor, facts_seen: Sequence[ReservationFacts]) -> dict[UUID, str]:

@@ -109,13 +109,6 @@ class TooManyMisses(Conflict):
     msgid = N_("Too many wrong codes. The keypad opens again at {until:time}; the front desk can check you in now.")
 
 
-class NotThisRoom(Conflict):
-    """The tablet stands in another room."""
-
-    code = "not-this-room"
-    msgid = N_("This booking is for another room.")
-
-
 class HostTaken(SlotTaken):
     """The person who is to present is booked elsewhere."""
 

@@ -7,7 +7,7 @@ exclusion constraint stands behind this for whoever forgets.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -197,8 +197,7 @@ async def _in_the_way(locked: Locked, ids: list[int], claims: Sequence[Claim], d
     if demand is not None and counted:
         quota = Quota(demand.limit_min, rows[0]["minutes"])
         if not quota.allows(demand.minutes):
-            raise OverQuota(left=timedelta(minutes=quota.left_min or 0), limit=timedelta(minutes=demand.limit_min or 0),
-                            wanted=timedelta(minutes=demand.minutes))
+            raise OverQuota(**quota.figures(demand.minutes))
     run_out = {row["reservation"] for row in rows if row["is_run_out"]}
     if run_out:
         await release_run_out(run_out, now)
