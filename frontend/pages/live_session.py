@@ -234,8 +234,8 @@ class Row(msgspec.Struct, frozen=True):
 
 STATE_WORDS = {
     "planned": ("line", N_("Planned")), "preparing": ("info", N_("Preparing")),
-    "waiting_for_key": ("wait", N_("Waiting for key")), "ready": ("ok", N_("Ready")), "failed": ("alarm", N_("Not ready")), "ended": ("", N_("Over")),
-    "cancelled": ("", N_("Cancelled")),
+    "waiting_for_key": ("wait", N_("Waiting for key")), "ready": ("ok", N_("Ready")), "failed": ("alarm", N_("Not ready")),
+    "ended": ("", N_("Over")), "cancelled": ("", N_("Cancelled")),
 }
 
 

@@ -26,11 +26,12 @@ OUTPUT_NOTES = {
     "record": N_("No live stream; edit it later"),
 }
 HAPPENED = {
-    "scene": N_("Scene: {scene}"), "mute": N_("{input} muted"), "open": N_("{input} opened"),
-    "start": N_("Start asked"), "stop": N_("Stop asked"), "refused": N_("The server did not accept"),
-    "panic": N_("Screen covered"), "panic2": N_("Stopped by force"), "panic0": N_("Picture and sound brought back"), "armed": N_("Stream key written and verified"),
-    "wiped": N_("Stream key wiped, read back empty"), "link_lost": N_("Link to OBS lost"), "alarm": N_("Alarm"),
-    "reconnecting": N_("Stream broken, reconnecting"), "reconnected": N_("Stream is back"),
+    "scene": N_("Scene: {scene}"), "mute": N_("{input} muted"), "open": N_("{input} opened"), "start": N_("Start asked"),
+    "stop": N_("Stop asked"), "refused": N_("The server did not accept"), "panic": N_("Screen covered"),
+    "panic2": N_("Stopped by force"), "panic0": N_("Picture and sound brought back"),
+    "armed": N_("Stream key written and verified"), "wiped": N_("Stream key wiped, read back empty"),
+    "link_lost": N_("Link to OBS lost"), "alarm": N_("Alarm"), "reconnecting": N_("Stream broken, reconnecting"),
+    "reconnected": N_("Stream is back"),
 }
 ENDING = timedelta(minutes=10)
 ON_AIR = {OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING}

@@ -14,6 +14,7 @@ export class Paint {
     this.$ = (id) => root.querySelector(`#${id}`);
     const icons = new Map([...this.$("icons").content.querySelectorAll("[data-icon]")].map((one) => [one.dataset.icon, one.innerHTML]));
     this.icon = (name) => icons.get(name) ?? "";
+    this.second = new Intl.DateTimeFormat("zh-CN", { timeStyle: "medium", hourCycle: "h23", timeZone: root.dataset.zone });
     this.tiles = [];
     this.last = {};
     this.offered = Infinity;
@@ -44,7 +45,7 @@ export class Paint {
     root.dataset.was = how === "lost" && state.wasSending ? "1" : "0";
     root.dataset.ctl = this.isMine() ? "mine" : "viewer";
     if (state.rig?.canvas) root.dataset.canvas = state.rig.canvas;
-    if (how === "on") state.seenAt = new Date(state.now).toLocaleTimeString("zh-CN", { hour12: false });
+    if (how === "on") state.seenAt = this.second.format(state.now);
     this.tally();
     this.scenes();
     this.picture(how, isOn);

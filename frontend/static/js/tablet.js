@@ -4,12 +4,14 @@ import { _ } from "./base.js";
 import { startControl } from "./control.js";
 import { startPad } from "./pad.js";
 
-const LOOK_MS = { pairing: 1000, idle: 2000, control: 0 };
+const LOOK_MS = { pairing: 1000, idle: 2000, control: 5000 };
 const SILENT_MS = 15_000;
+const hour = new Intl.DateTimeFormat("zh-CN", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: document.getElementById("screen").dataset.zone });
 const screen = document.getElementById("screen");
 let end = () => {};
 let heardAt = performance.now();
 let timer = 0;
+let skew = Number(screen.dataset.now) - Date.now();
 
 function begin() {
   end();
@@ -18,7 +20,8 @@ function begin() {
   if (kind === "control") end = startControl(root, () => look(true));
   else end = startPad(root, () => look(true));
   clearTimeout(timer);
-  if (LOOK_MS[kind]) timer = setTimeout(look, LOOK_MS[kind]);
+  timer = setTimeout(look, LOOK_MS[kind]);
+  tick();
 }
 
 /** Ask whether another screen is due, and show it. */
@@ -30,6 +33,7 @@ async function look(isSure = false) {
       heardAt = performance.now();
       if (answer.status === 200) {
         screen.dataset.mark = answer.headers.get("x-mark") ?? "";
+        skew = Number(answer.headers.get("x-now")) - Date.now();
         screen.innerHTML = await answer.text();
         begin();
         return;
@@ -38,8 +42,7 @@ async function look(isSure = false) {
   } catch {
     // said below by the age of the last answer
   }
-  const wait = LOOK_MS[screen.firstElementChild.dataset.kind];
-  timer = setTimeout(look, wait || 2000);
+  timer = setTimeout(look, LOOK_MS[screen.firstElementChild.dataset.kind]);
 }
 
 function tick() {
@@ -51,10 +54,9 @@ function tick() {
     link.classList.toggle("bad", isLost);
     if (isLost) link.querySelector(".no").textContent = _("Offline for {n} s, reconnecting. Check in by phone meanwhile.", { n: Math.round(silentMs / 1000) });
   }
-  const skew = Number(screen.firstElementChild.dataset.skew ?? 0);
-  if (clock) clock.textContent = new Date(Date.now() + skew).toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit", hour12: false });
+  if (clock) clock.textContent = hour.format(Date.now() + skew);
 }
 
 begin();
 setInterval(tick, 1000);
-document.addEventListener("visibilitychange", () => document.hidden || screen.firstElementChild.dataset.kind === "control" || look());
+document.addEventListener("visibilitychange", () => document.hidden || look());
