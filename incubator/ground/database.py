@@ -22,7 +22,19 @@ BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
 class _Transaction(PostgresTransaction):
-    """Piccolo's transaction, but a failing COMMIT gives the connection back and clears the context (stock leaks both)."""
+    """Piccolo's transaction, but one that fails or is cancelled at BEGIN or COMMIT gives its connection back (stock leaks it).
+
+    A connection whose BEGIN, COMMIT or ROLLBACK was cancelled may still be inside the transaction: it is closed, not used again.
+    """
+
+    async def begin(self) -> None:
+        """Begin, or give the connection back."""
+        try:
+            await super().begin()  # type: ignore[no-untyped-call]  # Piccolo left it bare
+        except BaseException:
+            self.connection.terminate()
+            await self._give_back()
+            raise
 
     async def __aexit__(
         self, exception_type: type[BaseException] | None, exception: BaseException | None, traceback: TracebackType | None
@@ -33,13 +45,20 @@ class _Transaction(PostgresTransaction):
                     await self.rollback()  # type: ignore[no-untyped-call]  # Piccolo left it bare
             else:
                 await self.commit()  # type: ignore[no-untyped-call]  # Piccolo left it bare
+        except BaseException as error:
+            if not isinstance(error, asyncpg.PostgresError):
+                self.connection.terminate()
+            raise
         finally:
             self.engine.current_transaction.reset(self.context)
-            if self.engine.pool:
-                await self.engine.pool.release(self.connection)
-            else:
-                await self.connection.close()
+            await self._give_back()
         return exception is None
+
+    async def _give_back(self) -> None:
+        if self.engine.pool:
+            await self.engine.pool.release(self.connection)
+        else:
+            await self.connection.close()
 
 
 class Engine(PostgresEngine):

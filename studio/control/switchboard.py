@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from incubator.ground.errors import N_, Unavailable
 from studio.director import wire
+from studio.director.loops import end
 from studio.director.wire import Answer, Outcome, RigSnapshot, Sender
 
 log = structlog.get_logger()
@@ -87,9 +88,7 @@ class Switchboard:
     async def close(self) -> None:
         """Stop hearing; whoever still waits gets `unknown` at its deadline."""
         if self._ear is not None:
-            self._ear.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._ear
+            await end([self._ear])
 
     async def _hear(self) -> None:
         """Listen for ever; after an outage, subscribe anew to everything that is wanted then."""

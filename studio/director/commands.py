@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from incubator.ground import clock
 from studio.director import wire
 from studio.director.held import Held
+from studio.director.loops import end
 from studio.director.outputs import NotStarted, Outputs
 from studio.director.panic import Panics
 from studio.director.wire import Answer, CommandBody, Outcome
@@ -192,5 +193,4 @@ class Commands:
 
     async def close(self) -> None:
         """End what is still being answered."""
-        for task in list(self._tasks):
-            task.cancel()
+        await end(self._tasks)

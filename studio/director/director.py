@@ -17,6 +17,7 @@ from studio.director import leases, rows, wire
 from studio.director.journal import Journal
 from studio.director.leases import Lease
 from studio.director.links import Links, MakeLink
+from studio.director.loops import end, keep
 from studio.director.owner import Owner, code_of
 from studio.director.wire import Answer, Found, Outcome
 from studio.obs.errors import ObsError
@@ -51,22 +52,12 @@ class Director:
         """Work until `stop`; then let go of everything so that another director need not wait."""
         loops: tuple[Callable[[], Any], ...] = (
             self._lease_for_ever, self._hear_for_ever, self._test_for_ever, self._beat_for_ever, self.journal.run)
-        tasks = [asyncio.create_task(self._keep(loop)) for loop in loops]
+        tasks = [asyncio.create_task(keep(loop.__name__, loop, lambda: not stop.is_set())) for loop in loops]
         try:
             await stop.wait()
         finally:
-            for task in (*tasks, *self._tasks):
-                task.cancel()
-            await asyncio.gather(*tasks, *self._tasks, return_exceptions=True)
+            await end((*tasks, *self._tasks))
             await self._leave()
-
-    async def _keep(self, loop: Callable[[], Any]) -> None:
-        while True:
-            try:
-                await loop()
-            except Exception:
-                log.exception("a part of the director failed and begins anew", part=loop.__name__)
-            await asyncio.sleep(1)
 
     async def _leave(self) -> None:
         held = [owner.held.lease for owner in self.owners.values()]

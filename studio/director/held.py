@@ -16,6 +16,7 @@ from studio.director.rows import Plan, Wanted
 from studio.director.wire import PanicNow, Sender
 from studio.obs.errors import LinkLost
 from studio.obs.keeper import LinkKeeper
+from studio.obs.outputs import UNSEEN_S
 from studio.obs.port import ObsLink, OutputKind
 
 log = structlog.get_logger()
@@ -33,6 +34,7 @@ class Held:
         self.journal = journal
         self.mirror = Mirror()
         self.is_claimed = False  # our fence stands in this OBS, and everything was read since the link came
+        self.claimed_at = 0.0  # by the loop's clock
         self.is_dropped = False
         self.database_away = False
         self.proven_mark: str | None = None  # read back from OBS in this epoch
@@ -79,6 +81,11 @@ class Held:
         if plan is None or self.wanted.closed or (plan.session, plan.version) in self.emptied:
             return None
         return plan
+
+    def is_at_rest(self, kind: OutputKind) -> bool:
+        """Tell whether an output certainly neither runs nor is about to: one may have begun just before our link did."""
+        has_heard_long = asyncio.get_running_loop().time() - self.claimed_at > UNSEEN_S
+        return self.is_online and has_heard_long and self.mirror.is_still(kind)
 
     def is_over(self, now: datetime) -> bool:
         """Tell whether the session's cut-off has come, by our own clock."""

@@ -211,7 +211,7 @@ async def _write_as_run(entry: RanAt) -> None:
 async def _start_span(entry: SpanStarted) -> None:
     # one that nobody saw end ends where the next begins
     await database.execute(
-        "UPDATE air_spans SET stopped_at = greatest($3, started_at), stop_reason = 'end_not_seen'"
+        "UPDATE air_spans SET stopped_at = greatest($3::timestamptz, started_at), stop_reason = 'end_not_seen'"
         " WHERE rig = $1 AND kind = $2 AND stopped_at IS NULL AND uid <> $4", entry.rig, entry.kind, entry.started_at, entry.uid)
     await database.execute(
         "INSERT INTO air_spans (uid, rig, live_session, kind, started_at) VALUES ($1, $2, $3, $4, $5)"
@@ -222,9 +222,10 @@ async def _start_span(entry: SpanStarted) -> None:
 async def _stop_span(entry: SpanStopped) -> None:
     await database.execute(
         "INSERT INTO air_spans (uid, rig, live_session, kind, started_at, stopped_at, stop_reason, path, bytes)"
-        " VALUES ($1, $2, $3, $4, $5, greatest($5, $6), $7, $8, $9) ON CONFLICT (uid) DO UPDATE SET"
-        " stopped_at = coalesce(air_spans.stopped_at, greatest(air_spans.started_at, $6)), stop_reason = $7, path = $8,"
-        " bytes = $9",
+        " VALUES ($1, $2, $3, $4, $5::timestamptz, greatest($5::timestamptz, $6::timestamptz), $7, $8, $9)"
+        " ON CONFLICT (uid) DO UPDATE SET"
+        " stopped_at = coalesce(air_spans.stopped_at, greatest(air_spans.started_at, $6::timestamptz)), stop_reason = $7,"
+        " path = $8, bytes = $9",
         entry.uid, entry.rig, entry.session, entry.kind, entry.started_at, entry.stopped_at, entry.stop_reason, entry.path,
         entry.bytes)
 

@@ -10,6 +10,7 @@ from studio.destinations.service import mark_of
 from studio.director import fencing, leases, rows
 from studio.director.held import NOBODY, Held
 from studio.director.journal import SpanStarted, SpanStopped
+from studio.director.loops import end
 from studio.director.mirror import RUNNING, STILL
 from studio.director.wire import OutputPhase, Sender
 from studio.obs.errors import ObsError, OutputRunning
@@ -104,12 +105,14 @@ class Outputs:
         return mark_of_destination(await self._held.link.read_destination())
 
     async def stop(self, kind: OutputKind, sender: Sender, reason: str, *, urgent: bool = False) -> None:
-        """Stop an output until OBS says STOPPED.
+        """Stop an output until OBS says STOPPED; nothing to do for one that is known to be at rest.
 
         Raises:
             ObsError: the link was lost, or it would not stop in time.
         """
         held = self._held
+        if held.is_at_rest(kind):
+            return
         was_running = not held.mirror.is_still(kind)
         self._reasons[kind] = reason
         path = await stop_until_stopped(held.link, kind, urgent=urgent)
@@ -122,11 +125,12 @@ class Outputs:
             held.ran("stop", sender, output=SPAN_KINDS[kind], reason=reason)
 
     async def stop_all(self, reason: str) -> None:
-        """Stop every output until STOPPED, the stream first.
+        """Stop every output until STOPPED, the stream first; what is running is read once more before.
 
         Raises:
             ObsError: the link was lost, or one would not stop in time.
         """
+        self._held.mirror.load_outputs(await self._held.link.read_outputs(), clock.now())
         for kind in (OutputKind.STREAM, OutputKind.VIRTUAL_CAMERA, OutputKind.RECORD):
             if self._held.mirror.outputs[kind].phase is not OutputPhase.ABSENT:
                 await self.stop(kind, NOBODY, reason, urgent=True)
@@ -218,7 +222,7 @@ class Outputs:
     async def close(self) -> None:
         """End what still looks at a stream."""
         if self._guarding is not None:
-            self._guarding.cancel()
+            await end([self._guarding])
 
 
 def mark_of_destination(found: Destination) -> str:

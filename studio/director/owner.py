@@ -15,6 +15,7 @@ from studio.director.held import NOBODY, Held
 from studio.director.journal import Entry
 from studio.director.leases import Lease
 from studio.director.links import MakeLink
+from studio.director.loops import end, keep
 from studio.director.mirror import RUNNING
 from studio.director.outputs import Outputs
 from studio.director.panic import Panics
@@ -68,22 +69,12 @@ class Owner:
             "plan": self.reconciler.act_for_ever, "reread": self._reread_for_ever, "sync": self._sync_for_ever,
         }
         self._keeper.start()
-        self._tasks = [asyncio.create_task(self._keep(name, loop)) for name, loop in loops.items()]
-
-    async def _keep(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        while not self.held.is_dropped:
-            try:
-                await loop()
-            except Exception:
-                log.exception("a part of the director failed and begins anew", rig=self.held.rig_id, part=name)
-                await asyncio.sleep(1)
+        self._tasks = [asyncio.create_task(keep(name, loop, lambda: not self.held.is_dropped)) for name, loop in loops.items()]
 
     async def stop(self) -> None:
         """Let go: close the connections and touch nothing in OBS; the stream goes on."""
         self.held.drop("stopped")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         await self._commands.close()
         await self._outputs.close()
         await self._keeper.stop()
@@ -150,6 +141,7 @@ class Owner:
         held.proven_mark = None
         held.pictures_at = []
         held.is_claimed = True
+        held.claimed_at = asyncio.get_running_loop().time()
         held.changed.set()
         held.due.set()
         await self._settle()

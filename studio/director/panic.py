@@ -11,7 +11,7 @@ from studio.director import rows
 from studio.director.held import NOBODY, Held
 from studio.director.journal import PanicHandled
 from studio.director.outputs import Outputs
-from studio.director.wire import PANIC_LIFE_S, Answer, Outcome, OutputPhase, PanicBody, PanicNow, Sender
+from studio.director.wire import PANIC_LIFE_S, Answer, Outcome, PanicBody, PanicNow, Sender
 from studio.obs.errors import ObsError
 from studio.obs.port import OutputKind, Step
 from studio.rigs.rules import stand_by_scene
@@ -100,7 +100,7 @@ class Panics:
 
     async def _stop_sending(self) -> None:
         for kind in (OutputKind.STREAM, OutputKind.VIRTUAL_CAMERA):
-            if self._held.mirror.outputs[kind].phase is not OutputPhase.ABSENT:
+            if kind == self._outputs.sending_kind() or not self._held.mirror.is_still(kind):
                 await self._outputs.stop(kind, NOBODY, "panic", urgent=True)
 
     def is_true(self) -> bool:

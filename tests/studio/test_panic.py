@@ -1,0 +1,123 @@
+"""Panic covers and mutes at once by either way, is repeated until true, stops when asked again, and comes back."""
+
+from uuid import uuid4
+
+import pytest
+
+from incubator.ground import database
+from studio.control.queries import seat
+from studio.control.service import command, panic, panic_room
+from studio.destinations.service import paste
+from studio.director import wire
+from studio.director.wire import Outcome, OutputPhase, PanicBody, Sender, SetMute, StartOutput, SwitchScene
+from studio.obs.machine import SOUNDS, STAND_BY
+from tests.studio.conftest import Studio, until
+
+KEY = "rtmp://push.example.cn/live/stream-9F3K5T"
+
+
+async def test_it_works(studio: Studio) -> None:
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    place = await seat(studio.people.alice, session.uid)
+    await command(studio.board, place, SwitchScene("双人"))
+    await command(studio.board, place, SetMute("背景音乐", True))
+    answer = await panic(studio.board, place, 1)
+    assert answer.outcome == Outcome.DONE, answer
+    machine = studio.machine(director)
+    assert machine.program == STAND_BY
+    assert all(sound.muted for sound in machine.sounds.values())
+    shown = await studio.shows(lambda s: s.panic.level == 1 and s.panic.held)
+    assert shown.program == STAND_BY
+    refused = await command(studio.board, place, SwitchScene("双人"))
+    assert (refused.outcome, refused.code) == (Outcome.REFUSED, "panic_on")
+
+    assert (await panic(studio.board, place, 0)).outcome == Outcome.DONE
+    await studio.shows(lambda s: s.program == "双人" and s.panic.level == 0)
+    assert {name for name, sound in machine.sounds.items() if sound.muted} == {"背景音乐"}
+
+
+async def test_pressed_again_it_stops(studio: Studio) -> None:
+    director = await studio.owned()
+    reservation = await studio.book()
+    session = await studio.prepare(reservation)
+    await paste(studio.people.alice, session.uid, KEY, version=0)
+    await studio.state(reservation, "ready")
+    place = await seat(studio.people.alice, session.uid)
+    await command(studio.board, place, StartOutput())
+    # the second press comes while the stream is still starting: it must not go live all the same
+    await panic(studio.board, place, 1)
+    assert (await panic(studio.board, place, 2)).outcome == Outcome.DONE
+    await studio.shows(lambda s: s.stream.phase in {OutputPhase.STOPPED, OutputPhase.REFUSED} and s.panic.level == 2)
+    assert not studio.machine(director).stream.active
+
+
+async def test_by_the_database_alone(studio: Studio) -> None:
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    call = uuid4()
+    await database.execute("INSERT INTO panic_calls (id, rig, level) VALUES ($1, $2, 1)", call, studio.rig.id)
+    await database.execute("SELECT pg_notify('studio_panic', $1)", f"{studio.rig.id} {call}")
+    await until(lambda: studio.machine(director).program == STAND_BY)
+
+    async def handled() -> bool:
+        return await database.fetchval("SELECT handled_at FROM panic_calls WHERE id = $1", call) is not None
+
+    await until(handled)
+
+
+async def test_one_call_by_both_ways_counts_once(studio: Studio) -> None:
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    owner = director.owners[studio.rig.id]
+    body = PanicBody(uuid4(), studio.rig.id, 1, Sender())
+    await owner.panics.call(body)
+    await owner.panics.call(PanicBody(uuid4(), studio.rig.id, 0, Sender()))
+    await owner.panics.call(body)
+    assert owner.held.panic.level == 0
+
+
+async def test_goes_to_every_fence(studio: Studio) -> None:
+    await studio.owned()
+    await studio.shows(lambda s: s.fence == 1)
+    await studio.redis.sadd(wire.fences_key(studio.rig.id), 7)
+    await panic_room(studio.board, studio.people.dora, studio.rig.uid, 1)
+    assert await studio.redis.llen(wire.panic_list(studio.rig.id, 7)) == 1
+
+
+async def test_is_taken_up_after_the_link_came_back(studio: Studio) -> None:
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    machine = studio.machine(director)
+    machine.power_off()
+    answer = await panic(studio.board, await seat(studio.people.alice, session.uid), 1)
+    assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "link_down")
+    machine.power_on()
+    await studio.shows(lambda s: s.panic.held and s.program == STAND_BY, 15)
+    assert all(machine.sounds[name].muted for name in SOUNDS)
+
+
+async def test_the_next_owner_brings_back_what_was(studio: Studio) -> None:
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    place = await seat(studio.people.alice, session.uid)
+    await command(studio.board, place, SwitchScene("双人"))
+    await panic(studio.board, place, 1)
+    machines = director._links.machines
+    await studio.end(director)
+    second = await studio.direct()
+    second._links.machines = machines
+    await studio.shows(lambda s: s.fence == 2 and s.panic.level == 1)
+    await panic(studio.board, place, 0)
+    await studio.shows(lambda s: s.fence == 2 and s.program == "双人")
+
+
+@pytest.mark.parametrize("level", [-1, 3])
+async def test_an_unknown_level_is_refused(studio: Studio, level: int) -> None:
+    with pytest.raises(Exception, match="level"):
+        await panic_room(studio.board, studio.people.dora, studio.rig.uid, level)
