@@ -1,0 +1,168 @@
+"""The whole product as real processes on a scratch folder, and a real Chromium before it; one of each per test run."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from incubator.ground.servers import start_postgres, start_valkey
+from tests.journeys.town import PASSWORD
+from tests.obs_rig import require
+
+HOUSE = Path(__file__).parents[2]
+CHROMIUM = "/usr/bin/chromium"
+PATIENCE_S = 40.0
+DEADLINE_MS = 15_000
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Town:
+    """The running product: its address, what is in it, its processes."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        self.folder = folder
+        self.environ = environ
+        self.address = f"http://127.0.0.1:{environ['PORT']}"
+        self.data: dict[str, Any] = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def run(self, *arguments: str) -> str:
+        """Run a program of the product to its end, and return what it printed."""
+        done = subprocess.run([sys.executable, "-m", *arguments], cwd=HOUSE, env=self.environ, capture_output=True, timeout=120,
+                              check=False)
+        assert done.returncode == 0, done.stderr.decode()[-3000:]
+        return done.stdout.decode()
+
+    def start(self, name: str) -> None:
+        """Start one of the product's processes; its words go into a file of the scratch folder."""
+        log = (self.folder / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen([sys.executable, "-m", "frontend", name], cwd=HOUSE, env=self.environ, stdout=log,
+                                                stderr=log)
+
+    def stop(self, name: str) -> None:
+        """End one of the processes."""
+        process = self.processes.pop(name)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+    def wait_until_served(self) -> None:
+        """Wait for the first answer of the web process."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            try:
+                with urllib.request.urlopen(f"{self.address}/sign-in", timeout=2):  # noqa: S310 -- our own address
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+        raise AssertionError((self.folder / "web.log").read_text()[-3000:])
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Start PostgreSQL, Valkey, web, worker and director, with a small centre in them."""
+    folder = tmp_path_factory.mktemp("town")
+    postgres, valkey = start_postgres(folder / "pg", fast=True), start_valkey(folder / "valkey")
+    environ = os.environ | {
+        "DATABASE_URL": postgres.dsn, "REDIS_URL": valkey.url, "KAIBO_DATA": str(folder / "data"), "HOST": "127.0.0.1",
+        "PORT": str(free_port()), "KAIBO_DEMO": "0",
+    }
+    (folder / "data").mkdir()
+    made = Town(folder, environ)
+    try:
+        made.run("frontend", "migrate")
+        made.data = json.loads(made.run("tests.journeys.town").splitlines()[-1])
+        for name in ("web", "worker", "director"):
+            made.start(name)
+        made.wait_until_served()
+        yield made
+    finally:
+        for name in list(made.processes):
+            made.stop(name)
+        valkey.stop()
+        postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    require("chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Desk:
+    """Opens browsers as people have them, and remembers what their consoles complained about."""
+
+    def __init__(self, browser: Browser, town: Town) -> None:
+        self.browser = browser
+        self.town = town
+        self.contexts: list[BrowserContext] = []
+        self.complaints: list[str] = []
+
+    def page(self, width: int, height: int, *, touch: bool = True, locale: str = "zh-CN", dark: bool = False,
+             **options: Any) -> Page:
+        """Open a page in a browser of its own."""
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, has_touch=touch, locale=locale, timezone_id="Asia/Shanghai",
+            color_scheme="dark" if dark else "light", base_url=self.town.address, **options)
+        context.set_default_timeout(DEADLINE_MS)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self._hear(message.type, message.text))
+        page.on("pageerror", lambda error: self._hear("error", str(error)))
+        return page
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.complaints.append(text)
+
+    def sign_in(self, page: Page, name: str) -> Page:
+        """Sign somebody in by the form."""
+        page.goto("/sign-in")
+        page.fill("input[name=login]", f"{name.lower()}@example.com")
+        page.fill("input[name=password]", PASSWORD)
+        page.click("main button[type=submit]")
+        page.wait_for_url(lambda url: "/sign-in" not in url)
+        return page
+
+
+@pytest.fixture
+def desk(browser: Browser, town: Town) -> Iterator[Desk]:
+    """Browsers for one test; afterwards nothing may stand in their consoles."""
+    made = Desk(browser, town)
+    yield made
+    for context in made.contexts:
+        context.close()
+    assert made.complaints == []
+
+
+@pytest.fixture
+def phone(desk: Desk) -> Callable[[str], Page]:
+    """A phone on which somebody signs in."""
+
+    def make(name: str) -> Page:
+        return desk.sign_in(desk.page(390, 844, is_mobile=True), name)
+
+    return make
