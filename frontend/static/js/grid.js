@@ -374,7 +374,7 @@ async function refresh() {
   const hadFocus = document.activeElement === was;
   was.outerHTML = await answer.text();
   if (hadFocus) grid().focus({ preventScroll: true });
-  cursor.redraw();
+  if (hadFocus) cursor.redraw();
   if (chosen) {
     const block = chosen.block && document.getElementById(chosen.block.id);
     choose({ ...chosen, block });

@@ -1,0 +1,349 @@
+"""The sheet that books or moves: what the form holds, what the house finds about it, and what would work instead."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+
+from booking.calendars.queries import calendars_of
+from booking.calendars.rules import open_spans
+from booking.offers import queries as offers
+from booking.policies.queries import quota_of
+from booking.reservations import queries as reservations, rights, rules
+from booking.reservations.queries import ReservationFacts
+from booking.schedule import queries as schedule
+from booking.schedule.queries import Block
+from booking.units import queries as units
+from booking.units.queries import UnitFacts
+from frontend import i18n
+from frontend.pages.booking_words import (
+    Finding,
+    Other,
+    day_of,
+    field_texts,
+    local_day,
+    local_hour,
+    name_of,
+    others,
+    refusal_text,
+    span_of,
+)
+from frontend.pages.schedule import STEP, Frame, frame_of
+from frontend.render import share
+from incubator.accounts.queries import person_id_by_uid
+from incubator.ground import clock
+from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
+from incubator.ground.rights import Actor
+from incubator.ground.values import Span
+from incubator.merchants import queries as merchants
+from incubator.sites.queries import SiteFacts
+
+PAGE_KEY_BYTES = 12
+DEFAULT_LENGTH = timedelta(hours=2)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What somebody wants to book or move, as the form says it; `move` is the reservation that is moved."""
+
+    kind: str
+    space: str
+    date: str
+    starts: str
+    ends: str
+    title: str = ""
+    host: str = ""
+    merchant: str = ""
+    page_key: str = ""
+    hold: str = ""
+    hold_version: str = ""
+    version: str = ""
+    move: ReservationFacts | None = None
+
+
+class QuotaBar(msgspec.Struct, frozen=True):
+    """The merchant's week as a bar, in percent."""
+
+    text: str
+    left: str
+    used: int
+    added: int
+    is_short: bool
+
+
+class Sheet(msgspec.Struct, frozen=True):
+    """Everything that the templates of the sheet show."""
+
+    action: str
+    heading: str
+    close_url: str
+    is_move: bool
+    move: str
+    kind: str
+    space: str
+    spaces: Sequence[tuple[str, str]]
+    date: str
+    starts: str
+    ends: str
+    times: Sequence[tuple[str, str]]
+    title: str
+    host: str
+    hosts: Sequence[tuple[str, str]]
+    merchant: str
+    page_key: str
+    hold: str
+    hold_version: str
+    version: str
+    quota: QuotaBar | None
+    findings: Sequence[Finding]
+    alternatives: Sequence[Other]
+    is_bad: bool
+    errors: Mapping[str, str]
+    refusal: str
+
+
+def wanted_of(fields: Mapping[str, str], move: ReservationFacts | None = None) -> Wanted:
+    """Return what a form says; an alternative that was chosen without scripts takes the place of room and time."""
+    names = ("kind", "space", "date", "title", "host", "page_key", "hold", "hold_version", "version")
+    said = {name: fields.get(name, "") for name in names}
+    said |= {"starts": fields.get("from", ""), "ends": fields.get("to", ""), "merchant": fields.get("for", "")}
+    chosen = fields.get("choose", "").split(" ")
+    if len(chosen) == 4:
+        said |= dict(zip(("space", "date", "starts", "ends"), chosen, strict=True))
+    return Wanted(**said, move=move)
+
+
+async def merchant_for(actor: Actor, site: SiteFacts, text: str) -> int | None:
+    """Return for whom one books: staff for whom they chose, others for the merchant they act for, or their only one."""
+    if rights.is_staff(actor, site.id):
+        uid = uid_of(text)
+        return None if uid is None else await merchants.merchant_id_by_uid(uid)
+    if actor.merchant_id is not None or len(actor.merchant_ids) != 1:
+        return actor.merchant_id
+    return next(iter(actor.merchant_ids))
+
+
+def uid_of(text: str) -> UUID | None:
+    """Return a public id, None when the text is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def space_of(wanted: Wanted) -> UnitFacts:
+    """Return the space that a form names.
+
+    Raises:
+        Invalid: none, an unknown one, or one that was taken out of use.
+    """
+    uid = uid_of(wanted.space)
+    try:
+        found = None if uid is None else await units.unit(uid)
+    except NotFound:
+        found = None
+    if found is None or found.is_retired or found.kind == "person":
+        raise Invalid.field("space_id", N_("Choose a room."))
+    return found
+
+
+async def host_of(wanted: Wanted) -> int | None:
+    """Return the person who presents, None when nobody is named.
+
+    Raises:
+        Invalid: somebody unknown.
+    """
+    if not wanted.host:
+        return None
+    uid = uid_of(wanted.host)
+    found = None if uid is None else await person_id_by_uid(uid)
+    if found is None:
+        raise Invalid.field("host_id", N_("Choose a person of this merchant."))
+    return found
+
+
+async def sheet_of(actor: Actor, site: SiteFacts, wanted: Wanted, refusal: KaiboError | None = None) -> Sheet:
+    """Return the sheet for what somebody wants; after a refusal with its words, and the input kept."""
+    merchant_id = wanted.move.merchant_id if wanted.move else await merchant_for(actor, site, wanted.merchant)
+    found = await _judge(actor, site, wanted, merchant_id)
+    return Sheet(
+        action=f"/reservations/{wanted.move.uid}/move" if wanted.move else "/reservations/new",
+        heading=_heading(found), close_url=f"/days/{wanted.date}?{urlencode({'kind': wanted.kind, 'for': wanted.merchant})}",
+        is_move=wanted.move is not None, move=str(wanted.move.uid) if wanted.move else "", kind=wanted.kind,
+        space=wanted.space,
+        spaces=[(str(unit.uid), name_of(unit)) for unit in found.units], date=wanted.date, starts=wanted.starts,
+        ends=wanted.ends, times=[(text, text) for text in found.times], title=wanted.title, host=wanted.host,
+        hosts=await _hosts(merchant_id), merchant=wanted.merchant,
+        page_key=wanted.page_key or secrets.token_urlsafe(PAGE_KEY_BYTES), hold=wanted.hold, hold_version=wanted.hold_version,
+        version=wanted.version or (str(wanted.move.version) if wanted.move else ""), quota=found.quota, findings=found.findings,
+        alternatives=found.alternatives, is_bad=found.is_bad, errors=field_texts(refusal or found.refusal),
+        refusal="" if refusal is None or isinstance(refusal, Invalid) else refusal_text(refusal))
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What is found about a wish; `refusal` holds fields that cannot be read."""
+
+    units: Sequence[UnitFacts]
+    times: Sequence[str]
+    unit: UnitFacts | None = None
+    span: Span | None = None
+    findings: Sequence[Finding] = ()
+    alternatives: Sequence[Other] = ()
+    quota: QuotaBar | None = None
+    is_bad: bool = False
+    refusal: KaiboError = Invalid([])
+
+
+async def _judge(actor: Actor, site: SiteFacts, wanted: Wanted, merchant_id: int | None) -> Judged:
+    """Look at a wish without touching anything."""
+    shown = await units.spaces(site.id, [wanted.kind])
+    day = day_of(wanted.date) or site.local_date(clock.now())
+    times = await times_of(site, shown, day)
+    try:
+        unit = await space_of(wanted)
+        span = span_of(wanted.date, wanted.starts, wanted.ends, site)
+        span, _title = rules.check_fields(span, wanted.title, await _place(site, unit, span))
+    except KaiboError as refusal:
+        return Judged(shown, times, is_bad=True, refusal=refusal)
+    except OverflowError:
+        return Judged(shown, times, is_bad=True, refusal=Invalid.field("date", N_("Choose a day.")))
+    own = await _held_ids(actor, wanted)
+    quota = await _quota(site, unit, span, merchant_id, own)
+    findings = [*await _findings(actor, site, unit, span, wanted), *_quota_findings(actor, site, quota)]
+    is_bad = any(one.kind == "alarm" for one in findings)
+    instead = await offers.alternatives_to(site, unit, span, except_ids=own) if is_bad else []
+    return Judged(shown, times, unit, span, findings, others(instead[:4], site), quota, is_bad)
+
+
+async def _place(site: SiteFacts, unit: UnitFacts, span: Span) -> rules.Place:
+    calendars = await calendars_of([unit], rules.calendar_window(span))
+    return rules.Place(unit, calendars[unit.id], site)
+
+
+async def _findings(actor: Actor, site: SiteFacts, unit: UnitFacts, span: Span, wanted: Wanted) -> list[Finding]:
+    place = await _place(site, unit, span)
+    refusals = list(rules.refusals(place, span, clock.now(), is_staff=rights.is_staff(actor, site.id)))
+    found = [Finding("alarm", refusal_text(refusal)) for refusal in refusals]
+    if not refusals:
+        found.append(Finding("ok", i18n.gettext(N_("Within opening hours"))))
+    clash = await _clash(actor, site, unit, span, wanted)
+    if clash:
+        return [Finding("alarm", clash), *found]
+    if unit.setup_min or unit.teardown_min:
+        found.append(Finding("ok", i18n.translate(
+            N_("In from {from:time} to set up, out by {to:time}"), {"from": place.blocked(span).starts_at,
+                                                                     "to": place.blocked(span).ends_at})))
+    return found
+
+
+async def _clash(actor: Actor, site: SiteFacts, unit: UnitFacts, span: Span, wanted: Wanted) -> str:
+    """Return what stands in the way, with figures; empty when nothing does."""
+    blocked = span.widened(unit.setup_min, unit.teardown_min)
+    found = await schedule.week(actor, unit.uid, site.local_date(span.starts_at))
+    own = {str(wanted.move.uid)} if wanted.move else {wanted.hold}
+    for block in found.units[0].blocks:
+        taken = Span(block.blocked_from, block.blocked_to)
+        if taken.overlaps(blocked) and str(block.uid) not in own:
+            return clash_text(block, span, blocked)
+    return ""
+
+
+def clash_text(block: Block, span: Span, blocked: Span) -> str:
+    """Return how a wish meets another reservation: teardown into its setup, setup into its teardown, or head on."""
+    who = i18n.translate(N_("“{title}”"), {"title": block.title}) if block.title else i18n.gettext(N_("another booking"))
+    if block.starts_at >= span.ends_at and block.blocked_from < blocked.ends_at:
+        overlap = blocked.ends_at - max(block.blocked_from, span.ends_at)
+        return i18n.translate(
+            N_("Teardown would run to {till:time}, but {who} starts setting up at {from:time}: {overlap} overlap."),
+            {"till": blocked.ends_at, "who": who, "from": block.blocked_from, "overlap": overlap})
+    if block.ends_at <= span.starts_at and blocked.starts_at < block.blocked_to:
+        overlap = min(block.blocked_to, span.starts_at) - blocked.starts_at
+        return i18n.translate(
+            N_("Setup would begin at {from:time}, but {who} is being cleared until {till:time}: {overlap} overlap."),
+            {"from": blocked.starts_at, "who": who, "till": block.blocked_to, "overlap": overlap})
+    if block.state == "held":
+        return i18n.gettext(N_("Somebody is filling in a booking for this time. It is free again in five minutes at most."))
+    taken = Span(block.starts_at, block.ends_at)
+    return i18n.translate(N_("Taken {span:hours} by {who}."), {"span": taken, "who": who})
+
+
+async def _quota(site: SiteFacts, unit: UnitFacts, span: Span, merchant_id: int | None, own: Sequence[int]) -> QuotaBar | None:
+    if merchant_id is None or unit.kind != "live_room":
+        return None
+    quota = await quota_of(merchant_id, site.id, span.starts_at, clock.now(), tuple(own))
+    return quota_bar(quota.limit_min, quota.used_min, span.minutes)
+
+
+async def _held_ids(actor: Actor, wanted: Wanted) -> list[int]:
+    """Return what must not count against itself: the reservation that is moved, or the hold of this very page."""
+    if wanted.move:
+        return [wanted.move.id]
+    uid = uid_of(wanted.hold)
+    try:
+        return [] if uid is None else [(await reservations.reservation(actor, uid)).id]
+    except NotFound:
+        return []
+
+
+def quota_bar(limit_min: int | None, used_min: int, wanted_min: int = 0) -> QuotaBar | None:
+    """Return a merchant's week as a bar; None without limit."""
+    if limit_min is None:
+        return None
+    used, wanted, limit = (timedelta(minutes=minutes) for minutes in (used_min, wanted_min, limit_min))
+    left = limit - used
+    text = i18n.translate(N_("{used} used + {wanted} now of {limit}") if wanted_min else N_("{used} used of {limit}"),
+                          {"used": used, "wanted": wanted, "limit": limit})
+    words = i18n.translate(N_("{left} left this week"), {"left": max(left, timedelta())})
+    used_share = share(used_min, limit_min)
+    return QuotaBar(text, words, used_share, min(share(wanted_min, limit_min), 100 - used_share), wanted > left or not left)
+
+
+def _quota_findings(actor: Actor, site: SiteFacts, quota: QuotaBar | None) -> list[Finding]:
+    if quota is None:
+        return []
+    if not quota.is_short:
+        return [Finding("ok", i18n.gettext(N_("Enough quota")))]
+    if rights.is_staff(actor, site.id):
+        return [Finding("wait", i18n.gettext(N_("Beyond the merchant’s quota; the front desk may book it all the same.")))]
+    return [Finding("alarm", i18n.translate(N_("Over quota: {left}. Shorten it, or ask the front desk."), {"left": quota.left}))]
+
+
+async def times_of(site: SiteFacts, shown: Sequence[UnitFacts], day: date) -> list[str]:
+    """Return the times that the selects offer: the steps of the day's opening hours."""
+    frame = await day_frame(site, shown, day)
+    step = max(min((unit.step_min for unit in shown), default=15), 5) // 5
+    found = [local_hour(frame.span.starts_at + number * STEP, site) for number in range(0, frame.steps + 1, step)]
+    return list(dict.fromkeys(found))
+
+
+async def day_frame(site: SiteFacts, shown: Sequence[UnitFacts], day: date) -> Frame:
+    """Return the visible hours of a day for these rooms."""
+    whole = site.day(day)
+    calendars = await calendars_of(shown, whole)
+    opened = [span for calendar in set(calendars.values()) for span in open_spans(calendar, site.zone, whole)]
+    return frame_of(site, day, opened)
+
+
+async def _hosts(merchant_id: int | None) -> list[tuple[str, str]]:
+    if merchant_id is None:
+        return []
+    return [(str(one.person_uid), one.name) for one in await merchants.members(merchant_id)]
+
+
+def _heading(found: Judged) -> str:
+    if found.unit is None or found.span is None:
+        return i18n.gettext(N_("New booking"))
+    return i18n.translate(N_("{room} {span:hours}"), {"room": name_of(found.unit), "span": found.span})
+
+
+async def usual_wish(site: SiteFacts, kind: str, day: date, merchant: str) -> Wanted:
+    """Return what a fresh form suggests: the first slot of two hours that is free on that day, or just the day."""
+    found = await offers.offers(site, day, int(DEFAULT_LENGTH.total_seconds()) // 60, kind)
+    first = min((one for group in found.groups for one in group.offers), key=lambda one: one.span, default=None)
+    if first is None:
+        return Wanted(kind, "", day.isoformat(), "", "", merchant=merchant)
+    span = first.span
+    return Wanted(kind, str(first.space_id), local_day(span.starts_at, site), local_hour(span.starts_at, site),
+                  local_hour(span.ends_at, site), merchant=merchant)

@@ -1,0 +1,299 @@
+"""The schedule of a day and of one room's week, and the sheet that books from it."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get
+from litestar.params import FromPath
+
+from booking.calendars.rules import clipped
+from booking.reservations import queries as reservations, rights
+from booking.schedule import queries as schedule
+from booking.schedule.queries import Schedule, UnitDay
+from booking.units import queries as units
+from booking.units.rules import KIND_NAMES, SPACES
+from frontend import formats, i18n
+from frontend.auth import signed_in
+from frontend.feeds_days import since_ms
+from frontend.pages.booking_sheet import Sheet, merchant_for, sheet_of, uid_of, usual_wish, wanted_of
+from frontend.pages.booking_words import day_of, hours_text, name_of, note_of
+from frontend.pages.schedule import STEP, Block, Frame, Gap, Lane, block_of, frame_of, gaps_of, hour_marks, lane_of
+from frontend.views import AnyRequest, fragment, is_htmx, page, see_other
+from incubator.ground import clock
+from incubator.ground.errors import N_, NotFound
+from incubator.ground.rights import Actor
+from incubator.ground.values import Span
+from incubator.merchants import queries as merchants
+from incubator.sites.queries import SiteFacts, first_site
+
+MOST_MERCHANTS = 500
+HOW = N_("Schedule of {day:day}. Arrow keys move, Enter chooses, Shift with left and right makes it longer or shorter.")
+NONE_FREE = N_("No room has free time on this day.")
+NONE_AT_ALL = N_("There are no rooms of this kind.")
+
+
+class Day(msgspec.Struct, frozen=True):
+    """One day as the templates draw it; addresses keep kind, merchant and filter."""
+
+    date: date
+    place: str
+    label: str
+    open_hours: str
+    steps: int
+    hours: Sequence[tuple[str, str]]
+    lanes: Sequence[Lane]
+    past: str
+    now_cls: str
+    now_text: str
+    opens_ms: int
+    now_ms: int
+    since_ms: int
+    zone: str
+    query: str
+    can_book: bool
+    empty: str
+    here: str
+    before: str
+    after: str
+    today: str
+    week: str
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What a reader chose to see: the kind of rooms, only free ones, for whom one books."""
+
+    kind: str
+    only_free: bool
+    merchant: str
+
+    @property
+    def query(self) -> str:
+        """Return the choice as the query of an address."""
+        chosen = {"kind": self.kind, "free": "1" if self.only_free else "", "for": self.merchant}
+        return urlencode({name: value for name, value in chosen.items() if value})
+
+
+def look_of(request: AnyRequest) -> Look:
+    """Return what the address asks for; an unknown kind means live rooms."""
+    asked = request.query_params
+    kind = asked.get("kind", "")
+    merchant = uid_of(asked.get("for", ""))
+    return Look(kind if kind in SPACES else SPACES[0], asked.get("free") == "1", str(merchant or ""))
+
+
+def asked_day(text: str) -> date:
+    """Return the day of an address.
+
+    Raises:
+        NotFound: no day, or one beyond what a calendar of ours shows.
+    """
+    day = day_of(text)
+    if day is None or not 2000 <= day.year <= 2100:
+        raise NotFound()
+    return day
+
+
+@get("/days", include_in_schema=False)
+async def today(request: AnyRequest) -> Response[Any]:
+    """Go to the present day, keeping what was chosen."""
+    signed_in(request)
+    site = await first_site()
+    query = request.scope["query_string"].decode("latin-1")
+    return see_other(request, f"/days/{site.local_date(clock.now())}{f'?{query}' if query else ''}")
+
+
+@get("/days/{day:str}", include_in_schema=False)
+async def day_page(request: AnyRequest, day: FromPath[str]) -> Response[Any]:
+    """Show a day; asked by the page itself, only the lanes."""
+    actor, site, look, on = signed_in(request), await first_site(), look_of(request), asked_day(day)
+    if is_htmx(request):
+        return fragment(request, "_grid.html", day=await read_day(actor, site, on, look))
+    sheet = None
+    if request.query_params.get("new") == "1":
+        sheet = await sheet_of(actor, site, await usual_wish(site, look.kind, on, look.merchant))
+    return await show_day(request, actor, on, look, sheet)
+
+
+@get("/days/{day:str}/sheet", include_in_schema=False)
+async def sheet_part(request: AnyRequest, day: FromPath[str]) -> Response[Any]:
+    """Show the sheet for a time that was chosen in the lanes."""
+    actor, site = signed_in(request), await first_site()
+    asked = {name: str(value) for name, value in request.query_params.multi_items()}
+    fields = asked | {"kind": look_of(request).kind, "date": str(asked_day(day))}
+    move = uid_of(fields.get("move", ""))
+    wanted = wanted_of(fields, await reservations.reservation(actor, move) if move else None)
+    return fragment(request, "_grid_sheet.html", sheet=await sheet_of(actor, site, wanted))
+
+
+async def show_day(request: AnyRequest, actor: Actor, on: date, look: Look, sheet: Sheet | None,
+                   status: int = 200) -> Response[Any]:
+    """Render the whole page of a day, with the sheet open when there is one."""
+    site = await first_site()
+    chooses = rights.is_staff(actor, site.id)
+    return await page(
+        request, "grid.html", status=status, day=await read_day(actor, site, on, look), sheet=sheet, kind=look.kind,
+        kinds=[(kind, KIND_NAMES[kind]) for kind in SPACES], only_free=look.only_free, booking_for=uid_of(look.merchant),
+        can_book=await can_book(actor, site), merchants=await merchants.merchants(actor, limit=MOST_MERCHANTS) if chooses else [])
+
+
+async def can_book(actor: Actor, site: SiteFacts) -> bool:
+    """Tell whether this person can book at all."""
+    return rights.can_reserve(actor, site.id, await merchant_for(actor, site, ""))
+
+
+async def read_day(actor: Actor, site: SiteFacts, on: date, look: Look) -> Day:
+    """Return a day with its lanes."""
+    found = await schedule.day(actor, site.id, on, [look.kind])
+    frame = frame_of(site, on, {span for unit in found.units for span in unit.open},
+                     [Span(b.blocked_from, b.blocked_to) for unit in found.units for b in unit.blocks])
+    chosen = await merchant_for(actor, site, look.merchant)
+    lanes = [lane_of(unit, frame, _blocks(unit, frame, found, chosen)) for unit in found.units
+             if not look.only_free or has_free(unit, found.as_of)]
+    return _day(site, on, look, found, frame, lanes, is_open=await can_book(actor, site))
+
+
+def _blocks(unit: UnitDay, frame: Frame, found: Schedule, chosen: int | None) -> list[Block]:
+    room = name_of(unit.unit)
+    return [block_of(one, frame, room, found.as_of,
+                     mine=one.is_mine if chosen is None else one.merchant_id == chosen) for one in unit.blocks]
+
+
+def has_free(found: UnitDay, now: datetime) -> bool:
+    """Tell whether a room still has room for its shortest use on that day."""
+    unit = found.unit
+    before, after = timedelta(minutes=unit.teardown_min), timedelta(minutes=unit.setup_min)
+    taken = sorted((block.blocked_from - before, block.blocked_to + after) for block in found.blocks)
+    least = timedelta(minutes=unit.min_use_min)
+    for span in found.open:
+        at = max(span.starts_at, now)
+        for begin, end in taken:
+            if begin - at >= least and span.ends_at > at:
+                return True
+            at = max(at, end) if begin < span.ends_at and end > span.starts_at else at
+        if span.ends_at - at >= least:
+            return True
+    return False
+
+
+def _day(site: SiteFacts, on: date, look: Look, found: Schedule, frame: Frame, lanes: list[Lane], *, is_open: bool) -> Day:
+    now, query = found.as_of, look.query
+    at = frame.at(now)
+    is_now = frame.span.contains(now)
+    hours = hours_text(frame.span)
+    label = i18n.translate(HOW, {"day": on})
+    empty = i18n.gettext(NONE_FREE if look.only_free else NONE_AT_ALL)
+    first = found.units[0].unit.uid if found.units else None
+    return Day(
+        date=on, place=name_of(site), label=label, open_hours=hours, steps=frame.steps, hours=hour_marks(frame, site),
+        lanes=lanes, past=f"w{at}" if now > frame.span.starts_at and at else "", now_cls=f"s{at}" if is_now else "",
+        now_text=formats.hour(now, i18n.speech()), opens_ms=_ms(frame.span.starts_at), now_ms=_ms(now), since_ms=since_ms(),
+        zone=site.time_zone, query=query, can_book=is_open, empty=empty, here=f"/days/{on}?{query}",
+        before=f"/days/{on - timedelta(days=1)}?{query}", after=f"/days/{on + timedelta(days=1)}?{query}", today=f"/days?{query}",
+        week=f"/units/{first}/week/{on}" if first else "")
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+class WeekLane(msgspec.Struct, frozen=True):
+    """One day of a room's week."""
+
+    name: str
+    href: str
+    is_today: bool
+    past: str
+    gaps: Sequence[Gap]
+    blocks: Sequence[Block]
+
+
+class Week(msgspec.Struct, frozen=True):
+    """One room's week as the template draws it."""
+
+    uid: str
+    name: str
+    note: str
+    span: str
+    open_hours: str
+    steps: int
+    hours: Sequence[tuple[str, str]]
+    lanes: Sequence[WeekLane]
+    rooms: Sequence[tuple[str, str]]
+    choose: str
+    here: str
+    before: str
+    after: str
+    today: str
+    day: str
+
+
+@get("/units/{uid:uuid}/week/{day:str}", include_in_schema=False)
+async def week_page(request: AnyRequest, uid: FromPath[UUID], day: FromPath[str]) -> Response[Any]:
+    """Show one room over a week, a lane per day."""
+    actor, site, on = signed_in(request), await first_site(), asked_day(day)
+    other = uid_of(request.query_params.get("room", ""))
+    if other is not None and other != uid:
+        return see_other(request, f"/units/{other}/week/{on}")
+    found = await schedule.week(actor, uid, on)
+    rooms = await units.spaces(site.id, [found.units[0].unit.kind])
+    return await page(request, "week.html", week=week_of(site, on, found, [(str(one.uid), name_of(one)) for one in rooms]))
+
+
+def week_of(site: SiteFacts, on: date, found: Schedule, rooms: list[tuple[str, str]]) -> Week:
+    """Return the lanes of a week; all days share the widest day's hours."""
+    unit = found.units[0].unit
+    monday = on - timedelta(days=on.weekday())
+    days = [monday + timedelta(days=number) for number in range(7)]
+    parts = [_part_of(found.units[0], site.day(day)) for day in days]
+    frames = [frame_of(site, day, part.open, [Span(b.blocked_from, b.blocked_to) for b in part.blocks])
+              for day, part in zip(days, parts, strict=True)]
+    first, last = _widest(site, days, frames)
+    shown = [_frame(site.day(day).starts_at + first, last - first) for day in days]
+    lanes = [_week_lane(site, day, part, frame, found.as_of, name_of(unit))
+             for day, part, frame in zip(days, parts, shown, strict=True)]
+    frame = shown[0]
+    base = f"/units/{unit.uid}/week/"
+    return Week(
+        uid=str(unit.uid), name=name_of(unit), note=note_of(unit), span=_week_text(days), open_hours=hours_text(frame.span),
+        steps=frame.steps, hours=hour_marks(frame, site), lanes=lanes, rooms=rooms, choose=f"{base}{on}", here=f"{base}{on}",
+        before=f"{base}{on - timedelta(days=7)}", after=f"{base}{on + timedelta(days=7)}",
+        today=f"{base}{site.local_date(clock.now())}", day=f"/days/{on}?kind={unit.kind}")
+
+
+def _frame(start: datetime, length: timedelta) -> Frame:
+    return Frame(Span(start, start + length), length // STEP)
+
+
+def _widest(site: SiteFacts, days: list[date], frames: list[Frame]) -> tuple[timedelta, timedelta]:
+    """Return from when to when all days are shown, counted from the day's start."""
+    starts = [frame.span.starts_at - site.day(day).starts_at for day, frame in zip(days, frames, strict=True)]
+    ends = [frame.span.ends_at - site.day(day).starts_at for day, frame in zip(days, frames, strict=True)]
+    return min(starts), min(max(ends), min(starts) + timedelta(days=1))
+
+
+def _part_of(found: UnitDay, day: Span) -> UnitDay:
+    """Return what falls on one day."""
+    return UnitDay(
+        found.unit, tuple(clipped(found.open, day)),
+        tuple(c for c in found.closures if c.span.overlaps(day)),
+        tuple(b for b in found.blocks if Span(b.blocked_from, b.blocked_to).overlaps(day)))
+
+
+def _week_lane(site: SiteFacts, day: date, part: UnitDay, frame: Frame, now: datetime, room: str) -> WeekLane:
+    blocks = [block_of(one, frame, room, now, mine=one.is_mine) for one in part.blocks]
+    at = frame.at(now)
+    name = f"{formats.weekday(day, i18n.speech())} {formats.short_day(day, i18n.speech())}"
+    return WeekLane(name, f"/days/{day}?kind={part.unit.kind}", day == site.local_date(now), f"w{at}" if at else "",
+                    gaps_of(part, frame), blocks)
+
+
+def _week_text(days: list[date]) -> str:
+    speech = i18n.speech()
+    return f"{formats.short_day(days[0], speech)} {formats.DASH} {formats.short_day(days[-1], speech)}"
+
+
+HANDLERS = (today, day_page, sheet_part, week_page)

@@ -1,0 +1,292 @@
+"""The phone's way to a room: day, length, a free slot, one confirmation."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+
+from booking.offers import queries as offers
+from booking.offers.queries import Offer, Offers
+from booking.policies.queries import quota_of
+from booking.reservations import queries as reservations, rights, service
+from booking.units.rules import KIND_NAMES
+from frontend import formats, i18n
+from frontend.auth import signed_in
+from frontend.feeds_days import announce_quietly
+from frontend.pages.booking_sheet import QuotaBar, Sheet, Wanted, merchant_for, quota_bar, sheet_of, wanted_of
+from frontend.pages.booking_words import (
+    Finding,
+    day_of,
+    hours_text,
+    is_chinese,
+    local_day,
+    local_hour,
+    name_of,
+    near_day,
+    span_of,
+    status_of,
+    told,
+)
+from frontend.pages.reservation_view import View, view_of
+from frontend.pages.reservations import wish_of
+from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other
+from incubator.ground import clock
+from incubator.ground.errors import N_, Invalid, KaiboError
+from incubator.ground.rights import Actor
+from incubator.ground.values import Span
+from incubator.sites.queries import SiteFacts, first_site
+
+KINDS = ("live_room", "training_room", "meeting_room", "desk")
+DAYS_SHOWN = 14
+LENGTHS_H = (1, 2, 3)
+USUAL_LENGTH_H = 2
+IN_AND_OUT = N_("In from {from:time} to set up, out by {to:time}")
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """One link of a choice."""
+
+    href: str
+    text: str
+    is_chosen: bool
+
+
+class DayLink(msgspec.Struct, frozen=True):
+    """One day of the strip, with how many slots it still has."""
+
+    href: str
+    weekday: str
+    number: str
+    free: str
+    is_chosen: bool
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """One slot to tap."""
+
+    href: str
+    hours: str
+    room: str
+
+
+class Part(msgspec.Struct, frozen=True):
+    """The slots of one part of the day."""
+
+    title: str
+    slots: Sequence[Slot]
+
+
+class Shut(msgspec.Struct, frozen=True):
+    """A room that cannot be had, and why."""
+
+    room: str
+    why: str
+
+
+class Choices(msgspec.Struct, frozen=True):
+    """Everything on the page."""
+
+    kinds: Sequence[Chosen]
+    days: Sequence[DayLink]
+    lengths: Sequence[Chosen]
+    parts: Sequence[Part]
+    shut: Sequence[Shut]
+    quota: QuotaBar | None
+    no_merchant: str
+    empty_title: str
+    empty_text: str
+    next_href: str
+    next_text: str
+    here: str
+    grid_href: str
+
+
+class Confirmation(msgspec.Struct, frozen=True):
+    """The one confirmation."""
+
+    space: str
+    date: str
+    starts: str
+    ends: str
+    day: str
+    hours: str
+    room: str
+    note: str
+    is_live: bool
+    title: str
+    findings: Sequence[Finding]
+    alternatives: Sequence[Slot]
+    errors: Any
+    refusal: str
+    back: str
+
+
+class Query(msgspec.Struct, frozen=True):
+    """What was chosen so far; it stands in the address, so that the page works without scripts."""
+
+    kind: str
+    day: date
+    hours: int
+
+    def href(self, **other: object) -> str:
+        """Return the page's address with other choices."""
+        chosen = {"kind": self.kind, "date": self.day, "hours": self.hours} | other
+        return f"/book?{urlencode({name: str(value) for name, value in chosen.items()})}"
+
+
+def query_of(request: AnyRequest, site: SiteFacts) -> Query:
+    """Return what the address asks for, within what can be chosen."""
+    asked, today = request.query_params, site.local_date(clock.now())
+    kind, hours, day = asked.get("kind", ""), asked.get("hours", ""), day_of(asked.get("date", ""))
+    in_range = day is not None and 2000 <= day.year <= 2100
+    return Query(kind if kind in KINDS else KINDS[0], day if in_range and day is not None else today,
+                 int(hours) if hours in {str(one) for one in LENGTHS_H} else USUAL_LENGTH_H)
+
+
+@get("/book", include_in_schema=False)
+async def book_page(request: AnyRequest) -> Response[Any]:
+    """Show free slots; with a slot in the address its confirmation, alone when the page itself asks."""
+    actor, site = signed_in(request), await first_site()
+    query, fields = query_of(request, site), {name: str(value) for name, value in request.query_params.multi_items()}
+    confirm = None
+    if fields.get("space"):
+        confirm = await confirmation_of(actor, site, wanted_of(fields | {"kind": query.kind}), query)
+        if is_htmx(request):
+            return fragment(request, "_phone_confirm.html", confirm=confirm)
+    return await page(request, "phone_book.html", book=await choices_of(actor, site, query), confirm=confirm)
+
+
+@post("/book", include_in_schema=False, status_code=200)
+async def book(request: AnyRequest) -> Response[Any]:
+    """Book the confirmed slot and go on to its page; a refusal brings the confirmation back with what would work."""
+    actor, site = signed_in(request), await first_site()
+    fields = await form(request)
+    wanted = wanted_of(fields)
+    try:
+        made = await service.reserve(actor, await wish_of(actor, site, wanted))
+    except KaiboError as refusal:
+        query = query_of(request, site)
+        query = msgspec.structs.replace(query, day=day_of(wanted.date) or query.day, kind=wanted.kind or query.kind)
+        confirm = await confirmation_of(actor, site, wanted, query, refusal)
+        if is_htmx(request):
+            return fragment(request, "_phone_confirm.html", status=status_of(refusal), confirm=confirm)
+        return await page(request, "phone_book.html", status=status_of(refusal), book=await choices_of(actor, site, query),
+                          confirm=confirm)
+    await announce_quietly(app_redis(request), made.id)
+    return see_other(request, f"/book/done/{made.uid}")
+
+
+@get("/book/done/{uid:uuid}", include_in_schema=False)
+async def done_page(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Show what was booked: the check-in code, and what comes next."""
+    actor, site = signed_in(request), await first_site()
+    one = await reservations.reservation(actor, uid)
+    view = await view_of(actor, site, one)
+    return await page(request, "phone_done.html", done=view, next=_next_steps(view, one.blocked))
+
+
+def _next_steps(view: View, blocked: Span) -> list[str]:
+    steps = [i18n.translate(IN_AND_OUT, {"from": blocked.starts_at, "to": blocked.ends_at})]
+    if view.code:
+        steps.append(i18n.gettext(N_("Check in with the four digits on the room’s tablet")))
+    if view.is_live:
+        steps.append(i18n.gettext(N_("Paste the stream key on the booking’s page, before or while you are on air")))
+    return steps
+
+
+async def choices_of(actor: Actor, site: SiteFacts, query: Query) -> Choices:
+    """Return the page's choices."""
+    length_min, today = query.hours * 60, site.local_date(clock.now())
+    first = today if today <= query.day < today + timedelta(days=DAYS_SHOWN) else query.day
+    counts = await offers.days(site, first, DAYS_SHOWN, length_min, query.kind)
+    found = await offers.offers(site, query.day, length_min, query.kind)
+    later = next((one.day for one in counts if one.count and one.day > query.day), None)
+    merchant_id = await merchant_for(actor, site, "")
+    can_book = rights.can_reserve(actor, site.id, merchant_id)
+    return Choices(
+        kinds=[Chosen(query.href(kind=kind), i18n.gettext(KIND_NAMES[kind]), kind == query.kind) for kind in KINDS],
+        days=[_day_link(query, one, today) for one in counts],
+        lengths=[Chosen(query.href(hours=hours), formats.duration(timedelta(hours=hours), i18n.speech()), hours == query.hours)
+                 for hours in LENGTHS_H],
+        parts=_parts(found, query, site), shut=[Shut(name_of(one), told(one.msgid, one.params)) for one in found.refused],
+        quota=await _quota(actor, site, merchant_id, query), no_merchant="" if can_book else i18n.gettext(NO_MERCHANT),
+        empty_title=i18n.gettext(N_("Nothing free for this length")),
+        empty_text=i18n.gettext(N_("Choose a shorter length or another day.")),
+        next_href=query.href(date=later) if later else "",
+        next_text=i18n.translate(N_("Next free day: {day:day}"), {"day": later}) if later else "", here=query.href(),
+        grid_href=f"/days/{query.day}?kind={query.kind}")
+
+
+NO_MERCHANT = N_("You belong to no merchant here, or have not chosen for whom you act. Choose above, or ask the front desk.")
+
+
+async def _quota(actor: Actor, site: SiteFacts, merchant_id: int | None, query: Query) -> QuotaBar | None:
+    if merchant_id is None or query.kind != "live_room" or rights.is_staff(actor, site.id):
+        return None
+    noon = site.day(query.day).starts_at + timedelta(hours=12)
+    quota = await quota_of(merchant_id, site.id, noon, clock.now())
+    return quota_bar(quota.limit_min, quota.used_min)
+
+
+def _day_link(query: Query, one: offers.DayCount, today: date) -> DayLink:
+    speech = i18n.speech()
+    weekday = i18n.gettext(N_("Today")) if one.day == today else formats.weekday(one.day, speech)
+    count = i18n.ngettext("{count} slot", "{count} slots", one.count).format(count=one.count)
+    free = count if one.count else i18n.gettext(N_("Full"))
+    return DayLink(query.href(date=one.day), weekday, str(one.day.day), free, one.day == query.day)
+
+
+def _parts(found: Offers, query: Query, site: SiteFacts) -> list[Part]:
+    return [Part(i18n.gettext(group.title), [_slot(one, query, site) for one in group.offers]) for group in found.groups]
+
+
+def _slot(one: Offer, query: Query, site: SiteFacts) -> Slot:
+    note = one.note if is_chinese() else one.note_en or one.note
+    hours = {"from": local_hour(one.span.starts_at, site), "to": local_hour(one.span.ends_at, site)}
+    href = query.href(space=one.space_id, **hours)
+    return Slot(href, hours_text(one.span), f"{name_of(one)} · {note}" if note else name_of(one))
+
+
+async def confirmation_of(actor: Actor, site: SiteFacts, wanted: Wanted, query: Query,
+                          refusal: KaiboError | None = None) -> Confirmation:
+    """Return the confirmation of a slot, with what the house finds about it."""
+    sheet = await sheet_of(actor, site, wanted, refusal)
+    room, note = _room(sheet)
+    try:
+        span = span_of(wanted.date, wanted.starts, wanted.ends, site)
+        day, hours = near_day(span.starts_at), hours_text(span)
+    except Invalid:
+        day, hours = wanted.date, ""
+    clean = {name: text for name, text in sheet.errors.items() if name == "title"}
+    rest = " ".join(text for name, text in sheet.errors.items() if name != "title")
+    return Confirmation(
+        wanted.space, wanted.date, wanted.starts, wanted.ends, day, hours, room, note, sheet.kind == "live_room", wanted.title,
+        [*sheet.findings, *_quota_left(sheet)], _alternatives(sheet, query), clean, sheet.refusal or rest, query.href())
+
+
+def _room(sheet: Sheet) -> tuple[str, str]:
+    return next((name for uid, name in sheet.spaces if uid == sheet.space), ""), ""
+
+
+def _quota_left(sheet: Sheet) -> list[Finding]:
+    return [Finding("wait" if sheet.quota.is_short else "ok", sheet.quota.text)] if sheet.quota else []
+
+
+def _alternatives(sheet: Sheet, query: Query) -> list[Any]:
+    return [msgspec.structs.asdict(one) | {"href": query.href(
+        date=one.date, space=one.space, **{"from": one.starts, "to": one.ends})} for one in sheet.alternatives]
+
+
+def again_href(one: Offer, site: SiteFacts) -> str:
+    """Return the address that opens the confirmation of an offer."""
+    hours = max(1, min(one.span.minutes // 60, max(LENGTHS_H)))
+    query = Query(KINDS[0], date.fromisoformat(local_day(one.span.starts_at, site)), hours)
+    return _slot(one, query, site).href
+
+
+HANDLERS = (book_page, book, done_page)

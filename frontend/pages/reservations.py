@@ -1,0 +1,294 @@
+"""Reservations: making, moving and ending them by forms; one whole; the list with search."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+
+from booking.checkin import service as desk
+from booking.reservations import queries, service
+from booking.reservations.queries import Filters, ReservationFacts
+from booking.reservations.service import Changes, Wish
+from booking.reservations.tables import State
+from frontend import i18n
+from frontend.auth import signed_in
+from frontend.feeds_days import announce_quietly
+from frontend.pages.booking_sheet import Wanted, host_of, merchant_for, sheet_of, space_of, uid_of, wanted_of
+from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, refusal_text, span_of, span_text, status_of
+from frontend.pages.grid import Look, asked_day, can_book, show_day
+from frontend.pages.reservation_view import deeds_of, row_of, unit_name, view_of
+from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other
+from incubator.ground import clock
+from incubator.ground.errors import N_, FieldError, Invalid, KaiboError
+from incubator.ground.rights import Actor
+from incubator.sites.queries import SiteFacts, first_site
+
+WHENS = {"coming": N_("From today"), "past": N_("Before today"), "all": N_("All times")}
+LISTED = (State.CONFIRMED, State.CHECKED_IN, State.FINISHED, State.NO_SHOW, State.CANCELLED)
+DONE = {
+    "booked": N_("Booked: {room}, {span}."), "moved": N_("Moved: {room}, {span}."), "extended": N_("Extended: {room}, {span}."),
+    "ended": N_("Ended: {room}, {span}."), "cancelled": N_("Cancelled: {room}, {span}."),
+    "no-show": N_("Marked as no-show: {room}, {span}."), "checked-in": N_("Checked in: {room}, {span}."),
+}
+PAGE_ROWS = 30
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """A form that takes a change back."""
+
+    action: str
+    fields: Mapping[str, str]
+
+
+def done_text(done: str, one: ReservationFacts) -> str:
+    """Return what was done, with room and time; nothing for an unknown word."""
+    msgid = DONE.get(done)
+    return "" if msgid is None else i18n.translate(msgid, {"room": unit_name(one), "span": span_text(one.span)})
+
+
+@get("/reservations/check", include_in_schema=False)
+async def check(request: AnyRequest) -> Response[Any]:
+    """Say what the house finds about a wish, before it is sent; changes nothing."""
+    actor, site = signed_in(request), await first_site()
+    fields = {name: value for name, value in request.query_params.multi_items() if isinstance(value, str)}
+    move = uid_of(fields.get("move", ""))
+    wanted = wanted_of(fields, await queries.reservation(actor, move) if move else None)
+    return fragment(request, "_grid_check.html", sheet=await sheet_of(actor, site, wanted))
+
+
+async def wish_of(actor: Actor, site: SiteFacts, wanted: Wanted) -> Wish:
+    """Return a form as a wish.
+
+    Raises:
+        Invalid: fields that cannot be read, all at once.
+    """
+    errors: list[FieldError] = []
+    found: dict[str, Any] = {}
+    for name, part in (("space", space_of(wanted)), ("host", host_of(wanted)), ("span", _span(wanted, site))):
+        try:
+            found[name] = await part
+        except Invalid as refusal:
+            errors.extend(refusal.errors)
+    if errors:
+        raise Invalid(errors)
+    merchant_id = await merchant_for(actor, site, wanted.merchant)
+    return Wish(found["space"].uid, found["span"].starts_at, found["span"].ends_at, wanted.title, merchant_id, found["host"])
+
+
+async def _span(wanted: Wanted, site: SiteFacts) -> Any:
+    return span_of(wanted.date, wanted.starts, wanted.ends, site)
+
+
+@post("/reservations/hold", include_in_schema=False, status_code=200)
+async def hold(request: AnyRequest) -> Response[Any]:
+    """Keep the time while the sheet is open; another time of the same page takes its place."""
+    actor, site = signed_in(request), await first_site()
+    wanted = wanted_of(await form(request))
+    made = await service.reserve(actor, await wish_of(actor, site, wanted), hold=True, page_key=wanted.page_key)
+    await announce_quietly(app_redis(request), made.id)
+    return Response({"id": str(made.uid), "version": made.version})
+
+
+@post("/reservations/release", include_in_schema=False, status_code=204)
+async def release(request: AnyRequest) -> None:
+    """Give the page's hold back when its sheet is closed."""
+    actor = signed_in(request)
+    uid = uid_of((await form(request)).get("hold", ""))
+    if uid is not None:
+        done = await service.cancel(actor, uid)
+        await announce_quietly(app_redis(request), done.id)
+
+
+@post("/reservations/new", include_in_schema=False, status_code=200)
+async def book(request: AnyRequest) -> Response[Any]:
+    """Book what the sheet says; a refusal brings the sheet back with what would work."""
+    actor, site = signed_in(request), await first_site()
+    fields = await form(request)
+    wanted = wanted_of(fields)
+    if fields.get("choose"):
+        return await _sheet_again(request, actor, site, wanted, None)
+    try:
+        made = await service.reserve(actor, await wish_of(actor, site, wanted), page_key=wanted.page_key or None)
+    except KaiboError as refusal:
+        return await _sheet_again(request, actor, site, wanted, refusal)
+    await announce_quietly(app_redis(request), made.id)
+    undo = Undo(f"/reservations/{made.uid}/cancel", {"version": str(made.version), "back": "grid"})
+    return _after(request, made, "booked", undo)
+
+
+def _after(request: AnyRequest, one: ReservationFacts, done: str, undo: Undo | None) -> Response[Any]:
+    """Answer after a deed: the schedule gets a toast, a plain form the reservation's page."""
+    if is_htmx(request):
+        href = f"/reservations/{one.uid}" if done == "booked" else ""
+        return fragment(request, "_grid_toast.html", text=done_text(done, one), href=href, undo=undo)
+    return see_other(request, f"/reservations/{one.uid}?{urlencode({'done': done})}")
+
+
+async def _sheet_again(request: AnyRequest, actor: Actor, site: SiteFacts, wanted: Wanted,
+                       refusal: KaiboError | None) -> Response[Any]:
+    """Show the sheet again with its input; alone for the module, within the whole page for a plain form."""
+    sheet = await sheet_of(actor, site, wanted, refusal)
+    status = 200 if refusal is None else status_of(refusal)
+    if is_htmx(request):
+        return fragment(request, "_grid_sheet.html", status=status, sheet=sheet)
+    day = day_of(wanted.date) or site.local_date(clock.now())
+    look = Look(wanted.kind or "live_room", False, wanted.merchant)
+    return await show_day(request, actor, asked_day(str(day)), look, sheet, status)
+
+
+@get("/reservations/{uid:uuid}", include_in_schema=False)
+async def reservation_page(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Show one reservation."""
+    return await _show(request, signed_in(request), uid)
+
+
+async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, refusal: KaiboError | None = None,
+                values: Mapping[str, str] | None = None) -> Response[Any]:
+    """Render a reservation; after a refusal with the form as it was filled in."""
+    one = await queries.reservation(actor, uid)
+    site = await first_site()
+    is_form = isinstance(refusal, Invalid)
+    return await page(
+        request, "reservation.html", status=200 if refusal is None else status_of(refusal), r=await view_of(actor, site, one),
+        history=await deeds_of(one), values=values or {}, errors={} if refusal is None else field_texts(refusal),
+        refusal="" if refusal is None or is_form else refusal_text(refusal), undo=None,
+        alternatives=others((refusal.extra if refusal else {}).get("alternatives", [])[:4], site),
+        done_text=done_text(request.query_params.get("done", ""), one))
+
+
+Verb = Callable[[Actor, UUID, Mapping[str, str]], Awaitable[ReservationFacts]]
+
+
+async def _run(request: AnyRequest, uid: UUID, done: str, verb: Verb) -> Response[Any]:
+    """Run one verb of the page; a refusal shows the page again with the form kept."""
+    actor = signed_in(request)
+    fields = await form(request)
+    try:
+        one = await verb(actor, uid, fields)
+    except KaiboError as refusal:
+        if not is_htmx(request) and status_of(refusal) in (409, 422):
+            return await _show(request, actor, uid, refusal=refusal, values=fields)
+        raise
+    await announce_quietly(app_redis(request), one.id)
+    return _after(request, one, done, None)
+
+
+def _version(fields: Mapping[str, str]) -> int | None:
+    return int(fields["version"]) if fields.get("version", "").isdigit() else None
+
+
+@post("/reservations/{uid:uuid}/move", include_in_schema=False, status_code=200)
+async def move(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Change room, time or title; from the schedule as from the page."""
+    actor, site = signed_in(request), await first_site()
+    fields = await form(request)
+    before = await queries.reservation(actor, uid)
+    wanted = wanted_of({**fields, "kind": before.unit_kind}, before)
+    try:
+        if fields.get("choose") and fields.get("back") != "grid":
+            fields = {**fields, "space": wanted.space, "date": wanted.date, "from": wanted.starts, "to": wanted.ends}
+        after = await service.move(actor, uid, await _changes(wanted, fields, site), version=_version(fields) or 0)
+    except KaiboError as refusal:
+        if fields.get("back") == "grid":
+            return await _sheet_again(request, actor, site, wanted, refusal)
+        return await _show(request, actor, uid, refusal=refusal, values=fields)
+    await announce_quietly(app_redis(request), after.id)
+    return _after(request, after, "moved", _move_back(before, after, site))
+
+
+async def _changes(wanted: Wanted, fields: Mapping[str, str], site: SiteFacts) -> Changes:
+    span = await _span(wanted, site)
+    return Changes(span.starts_at, span.ends_at, (await space_of(wanted)).uid, fields.get("title"))
+
+
+def _move_back(before: ReservationFacts, after: ReservationFacts, site: SiteFacts) -> Undo:
+    starts, ends = before.starts_at.astimezone(site.zone), before.ends_at.astimezone(site.zone)
+    fields = {"space": str(before.unit_uid), "date": f"{starts:%Y-%m-%d}", "from": f"{starts:%H:%M}", "to": f"{ends:%H:%M}",
+              "version": str(after.version), "back": "grid"}
+    return Undo(f"/reservations/{before.uid}/move", fields)
+
+
+@post("/reservations/{uid:uuid}/extend", include_in_schema=False, status_code=200)
+async def extend(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Let it end later."""
+    return await _run(request, uid, "extended", _extend)
+
+
+async def _extend(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
+    minutes = fields.get("minutes", "")
+    wanted = int(minutes) if minutes.isdigit() and len(minutes) < 5 else 0
+    return await service.extend(actor, uid, wanted, version=_version(fields))
+
+
+@post("/reservations/{uid:uuid}/end", include_in_schema=False, status_code=200)
+async def end(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """End it now."""
+    return await _run(request, uid, "ended", _end)
+
+
+async def _end(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
+    return await service.end_early(actor, uid, version=_version(fields))
+
+
+@post("/reservations/{uid:uuid}/cancel", include_in_schema=False, status_code=200)
+async def cancel(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Give it back."""
+    return await _run(request, uid, "cancelled", _cancel)
+
+
+async def _cancel(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
+    return await service.cancel(actor, uid, reason=fields.get("reason", ""), version=_version(fields))
+
+
+@post("/reservations/{uid:uuid}/no-show", include_in_schema=False, status_code=200)
+async def no_show(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Note that nobody came."""
+    return await _run(request, uid, "no-show", _no_show)
+
+
+async def _no_show(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
+    return await service.mark_no_show(actor, uid, version=_version(fields))
+
+
+@post("/reservations/{uid:uuid}/check-in", include_in_schema=False, status_code=200)
+async def check_in(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Check somebody in who stands at the desk."""
+    return await _run(request, uid, "checked-in", _check_in)
+
+
+async def _check_in(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
+    return await desk.check_in(actor, uid, version=_version(fields))
+
+
+@get("/reservations", include_in_schema=False)
+async def list_page(request: AnyRequest) -> Response[Any]:
+    """List what the reader may see, by search and filters that stand in the address."""
+    actor, site = signed_in(request), await first_site()
+    asked = request.query_params
+    text, state, when = asked.get("q", "")[:80], asked.get("state", ""), asked.get("when", "coming")
+    state, when = state if state in LISTED else "", when if when in WHENS else "coming"
+    found = await queries.find(actor, site.id, text, _filters(site, state, when), asked.get("after"), PAGE_ROWS)
+    chosen = {name: value for name, value in (("q", text), ("state", state), ("when", when)) if value}
+    return await page(
+        request, "reservations.html", rows=[row_of(one) for one in found.items], q=text, state=state, when=when,
+        whens=[(key, i18n.gettext(word)) for key, word in WHENS.items()], states=[(str(one), CHIPS[one][2]) for one in LISTED],
+        next=f"/reservations?{urlencode({**chosen, 'after': found.next})}" if found.next else "",
+        first=f"/reservations?{urlencode(chosen)}" if asked.get("after") else "", can_book=await can_book(actor, site),
+        book_href="/days?new=1" if actor.is_of_the_house else "/book")
+
+
+def _filters(site: SiteFacts, state: str, when: str) -> Filters:
+    today = site.day(site.local_date(clock.now()))
+    states = (state,) if state else ()
+    if when == "coming":
+        return Filters(states=states, starts_after=today.starts_at, soonest_first=True)
+    if when == "past":
+        return Filters(states=states, starts_before=today.starts_at)
+    return Filters(states=states)
+
+
+HANDLERS = (check, hold, release, book, reservation_page, move, extend, end, cancel, no_show, check_in, list_page)
