@@ -50,7 +50,7 @@ FROM devices d LEFT JOIN units u ON u.id = d.unit LEFT JOIN people p ON p.id = d
 # last_seen is written at most every five minutes, in the same round trip that reads the device
 ACTOR = """
 WITH seen AS (
-    UPDATE devices SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2 - interval '5 minutes'
+    UPDATE devices SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2::timestamptz - interval '5 minutes'
 )
 SELECT id, unit, label FROM devices WHERE token_hash = $1 AND unit IS NOT NULL AND revoked_at IS NULL"""
 
