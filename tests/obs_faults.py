@@ -16,7 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from studio.obs.machine import SimulatedMachine
-from studio.obs.port import Step, StepResult
+from studio.obs.port import Event, LinkDown, ObsLink, Step, StepResult
 
 PASSWORD = "fault-password"
 _BITS = {"Scene": 4, "CurrentProgram": 4, "Input": 8, "Stream": 64, "Record": 64, "Virtualcam": 64, "StudioMode": 1024}
@@ -251,6 +251,17 @@ async def true(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
     async with asyncio.timeout(within_s):
         while not is_so():  # noqa: ASYNC110  # nobody could set an event
             await asyncio.sleep(0.005)
+
+
+def heard_on(link: ObsLink) -> list[Event]:
+    heard: list[Event] = []
+    link.listen(heard.append)
+    return heard
+
+
+async def down_of(heard: list[Event], within_s: float = 5.0) -> LinkDown:
+    await true(lambda: any(isinstance(event, LinkDown) for event in heard), within_s)
+    return next(event for event in heard if isinstance(event, LinkDown))
 
 
 @contextlib.contextmanager

@@ -33,7 +33,6 @@ class _Turn:
         self.outcome = outcome
         self.expiry: asyncio.TimerHandle | None = None
         self.request_id: str | None = None
-        self.left_at = 0.0
 
 
 class Lane:
@@ -100,11 +99,6 @@ class Lane:
         """Is nothing in flight and nothing waiting?"""
         return self._flying is None and not self._waiting
 
-    @property
-    def flying_s(self) -> float:
-        """How long the request in flight has been waiting for its answer, 0 without one."""
-        return self._loop.time() - self._flying.left_at if self._flying else 0.0
-
     def _turn(self, ask: Ask, rank: Rank, key: str | None) -> _Turn:
         outcome: asyncio.Future[Answer] = self._loop.create_future()
         outcome.add_done_callback(_look)
@@ -138,7 +132,6 @@ class Lane:
         if turn.expiry:
             turn.expiry.cancel()
         turn.expiry = self._loop.call_later(self._answer_s, self._expire, turn)
-        turn.left_at = self._loop.time()
 
         def hand_over(answer: Answer | ObsError) -> None:
             self._loop.call_soon_threadsafe(self._land, turn, answer)

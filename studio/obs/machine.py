@@ -56,6 +56,11 @@ class SimulatedMachine:
         for tell in list(self._attached):
             tell(name, data)
 
+    @property
+    def service_settings(self) -> dict[str, Any]:
+        """What the machine would stream to, as whoever sits before it sees it."""
+        return dict(self._service[1])
+
     def power_off(self) -> None:
         """Cut the power: outputs end without a word, links are lost."""
         self.powered = False

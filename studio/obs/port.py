@@ -274,15 +274,8 @@ class LinkDown(msgspec.Struct, frozen=True, tag=True):
 
 
 Event = (
-    SceneStarted
-    | SceneChanged
-    | MuteChanged
-    | VolumeChanged
-    | OutputChanged
-    | ListChanged
-    | StudioModeChanged
-    | Meters
-    | LinkDown
+    SceneStarted | SceneChanged | MuteChanged | VolumeChanged | OutputChanged
+    | ListChanged | StudioModeChanged | Meters | LinkDown
 )
 Listener = Callable[[Event], None]
 

@@ -163,16 +163,21 @@ class RealObs(ObsVerbs):
             await asyncio.sleep(self._beat_s)
             if time.monotonic() < self._gate_until:
                 continue
-            for lane in (self._write_lane, self._read_lane):
-                if lane.idle:
-                    self._start(self._knock(lane))
-                elif lane.flying_s > self._beat_s:
-                    lane.ask_now(Ask(protocol.KNOCK))  # is OBS gone, or only slow with one request?
+            for socket, lane in ((self._writing, self._write_lane), (self._reading, self._read_lane)):
+                if time.monotonic() - socket.heard_at > self._beat_s / 2:
+                    self._knock(lane)
             if self.last_heard_s > self._silence_s:
                 self._lose(f"OBS has been silent for {self.last_heard_s:.1f} s", stalled=True)
                 return
 
-    async def _knock(self, lane: Lane) -> None:
+    def _knock(self, lane: Lane) -> None:
+        """Make a quiet connection speak, past a request that is slow: is OBS gone, or only busy with that one?"""
+        if lane.idle:
+            self._start(self._polite_knock(lane))
+        else:
+            lane.ask_now(Ask(protocol.KNOCK))
+
+    async def _polite_knock(self, lane: Lane) -> None:
         with contextlib.suppress(ObsError):  # silence is measured by the beat, not here
             await lane.ask(Ask(protocol.KNOCK), rank=Rank.PICTURE)
 

@@ -1,7 +1,7 @@
 """One connection to one OBS on top of obs-websocket-py: the only file that knows the library.
 
-The library's own connect, call and receive loops lose error codes, close codes, batches and whole threads
-, so each is replaced here; its requests, its challenge arithmetic and its thread class are used.
+The library's own connect, call and receive loops lose error codes, close codes, batches and whole threads, so each
+is replaced here; its requests, its challenge arithmetic and its thread class are used.
 """
 
 import logging
@@ -299,7 +299,7 @@ class ObsSocket(core.obsws):  # type: ignore[misc]  # the library is not annotat
 
     def reconnect(self) -> None:
         """Refuse: a lost connection is replaced by a new one, never mended."""
-        raise NotImplementedError("make a new ObsSocket")
+        raise RuntimeError("make a new ObsSocket")
 
     def _cut(self) -> None:
         """Wake whoever blocks on the socket."""

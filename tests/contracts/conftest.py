@@ -14,6 +14,7 @@ from studio.obs.machine import SimulatedMachine
 from studio.obs.port import Event, ObsLink, SceneChanged
 from studio.obs.real import RealObs
 from studio.obs.simulated import SimulatedObs
+from studio.obs.websocket import ObsSocket
 from tests import obs_faults, obs_rig
 from tests.obs_faults import FaultServer
 from tests.obs_rig import Ingest, ObsRig
@@ -146,3 +147,15 @@ async def _opened(room: Room) -> AsyncIterator[Room]:
     await room.link.close()
     if room.ingest:
         room.ingest.__exit__(None, None, None)
+
+
+@pytest.fixture
+def hand(rig: ObsRig) -> Iterator[ObsSocket]:
+    """A connection of somebody else, for instance at the room's computer."""
+    with rig.client() as client:
+        yield client
+
+
+def only_on(facts_version: str, wanted: str) -> None:
+    if not facts_version.startswith(wanted):
+        pytest.skip(f"measured on obs-websocket {wanted}, this is {facts_version}")

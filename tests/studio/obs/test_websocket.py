@@ -220,7 +220,7 @@ def test_what_is_no_request_is_refused(server: FaultServer) -> None:
 
 
 def test_a_lost_connection_is_replaced_never_mended(server: FaultServer) -> None:
-    with connected(server) as client, pytest.raises(NotImplementedError):
+    with connected(server) as client, pytest.raises(RuntimeError):
         client.reconnect()
 
 

@@ -1,0 +1,191 @@
+"""Keeping a link: what is lost comes back by itself unless a person has to allow it; the last part with a real OBS."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from studio.obs.errors import AnswerTimeout, LinkLost, WrongPassword
+from studio.obs.keeper import LinkKeeper, LinkStatus
+from studio.obs.port import LinkState
+from studio.obs.real import RealObs
+from tests import obs_rig
+from tests.obs_faults import PASSWORD, FaultServer, down_of, heard_on, true
+from tests.obs_rig import ObsRig
+
+SCENE = "双人"
+
+
+@pytest_asyncio.fixture
+async def keeper(server: FaultServer) -> AsyncIterator[LinkKeeper]:
+    made = LinkKeeper(
+        lambda: RealObs("127.0.0.1", server.port, PASSWORD, answer_s=0.6, beat_s=0.2, silence_s=0.6),
+        first_wait_s=0.05,
+        longest_wait_s=0.2,
+    )
+    yield made
+    await made.stop()
+
+
+async def until(keeper: LinkKeeper, state: LinkState, within_s: float = 5.0) -> LinkStatus:
+    await true(lambda: keeper.status.state is state, within_s)
+    return keeper.status
+
+
+async def test_everything_is_read_before_online(server: FaultServer, keeper: LinkKeeper) -> None:
+    states: list[LinkState] = []
+    keeper.watch(lambda status: states.append(status.state))
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    assert states == [LinkState.CONNECTING, LinkState.SYNCING, LinkState.ONLINE]
+    assert keeper.snapshot is not None
+    assert keeper.snapshot.program == server.machine.program
+    assert keeper.online
+
+
+@pytest.mark.parametrize("loss", ["reset", "close", "restart"])
+async def test_after_each_kind_of_loss_it_is_read_again(server: FaultServer, keeper: LinkKeeper, loss: str) -> None:
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    server.machine.program = SCENE
+    if loss == "reset":
+        server.reset_all()
+    elif loss == "close":
+        server.close_all(1001)
+    else:
+        server.stop_listening()
+    await until(keeper, LinkState.DOWN)
+    if loss == "restart":
+        server.listen_again()
+    await until(keeper, LinkState.ONLINE)
+    assert keeper.snapshot is not None
+    assert keeper.snapshot.program == SCENE
+
+
+async def test_a_wrong_password_ends_the_attempts_until_a_person_allows(server: FaultServer, keeper: LinkKeeper) -> None:
+    server.close_identify = 4009
+    keeper.start()
+    status = await until(keeper, LinkState.REFUSED)
+    assert "4009" in status.reason
+    before = server.connections
+    await asyncio.sleep(0.5)
+    assert server.connections == before
+    server.clear()
+    keeper.allow()
+    await until(keeper, LinkState.ONLINE)
+
+
+async def test_thrown_out_stays_out_until_a_person_allows(server: FaultServer, keeper: LinkKeeper) -> None:
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    server.close_all(4011)
+    await until(keeper, LinkState.REFUSED)
+    before = server.connections
+    await asyncio.sleep(0.4)
+    assert server.connections == before
+
+
+async def test_a_hung_obs_is_stalled_and_comes_back(server: FaultServer, keeper: LinkKeeper) -> None:
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    server.frozen = True
+    status = await until(keeper, LinkState.STALLED)
+    assert status.reason
+    server.clear()
+    await until(keeper, LinkState.ONLINE)
+
+
+async def test_no_attempt_follows_after_the_stop(server: FaultServer, keeper: LinkKeeper) -> None:
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    server.reset_all()
+    await keeper.stop()
+    before = server.connections
+    await asyncio.sleep(0.4)
+    assert server.connections == before
+    assert keeper.status.state is LinkState.DOWN
+
+
+async def test_an_obs_that_is_not_ready_is_tried_again(server: FaultServer, keeper: LinkKeeper) -> None:
+    server.refuse["GetSceneList"] = 207
+    keeper.start()
+    status = await until(keeper, LinkState.DOWN)
+    await asyncio.sleep(0.02)
+    server.clear()
+    await until(keeper, LinkState.ONLINE)
+    assert "207" in status.reason or status.reason == ""
+
+
+async def test_an_attempt_that_is_given_up_leaves_no_connection(server: FaultServer, keeper: LinkKeeper) -> None:
+    server.greet = False
+    keeper.start()
+    await until(keeper, LinkState.CONNECTING)
+    await asyncio.sleep(0.1)
+    began = time.monotonic()
+    await keeper.stop()
+    assert time.monotonic() - began < 2
+    assert keeper.link is None
+
+
+# a real OBS
+
+
+@pytest.fixture(scope="module")
+def own_rig() -> Iterator[ObsRig]:
+    """Start an OBS that these tests may freeze, kill and start again."""
+    obs_rig.require(*obs_rig.NEEDED)
+    with ObsRig() as rig:
+        yield rig
+
+
+def link_to(rig: ObsRig, password: str | None = None) -> RealObs:
+    return RealObs(rig.host, rig.port, password or rig.password, answer_s=0.8, beat_s=0.25, silence_s=0.8)
+
+
+@pytest.mark.obs
+async def test_real_a_wrong_password_is_refused(own_rig: ObsRig) -> None:
+    with pytest.raises(WrongPassword):
+        await link_to(own_rig, "guess").connect()
+
+
+@pytest.mark.obs
+async def test_real_a_hung_obs_keeps_its_sockets_open_and_is_found_by_silence(own_rig: ObsRig) -> None:
+    link = link_to(own_rig)
+    await link.connect()
+    heard = heard_on(link)
+    own_rig.freeze()
+    try:
+        with pytest.raises((AnswerTimeout, LinkLost)):
+            await link.switch_scene(obs_rig.SCENES[1])
+        assert (await down_of(heard, 3.0)).stalled
+    finally:
+        own_rig.thaw()
+        await link.close()
+
+
+@pytest.mark.obs
+async def test_real_kill_and_restart_are_lived_through(own_rig: ObsRig) -> None:
+    keeper = LinkKeeper(lambda: link_to(own_rig), first_wait_s=0.1, longest_wait_s=0.3)
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    own_rig.kill()
+    await until(keeper, LinkState.DOWN, 2.0)
+    await asyncio.to_thread(own_rig.start)
+    await until(keeper, LinkState.ONLINE)
+    assert keeper.facts is not None
+    assert keeper.facts.portrait
+    await keeper.stop()
+
+
+@pytest.mark.obs
+async def test_real_an_obs_that_ends_says_goodbye(own_rig: ObsRig) -> None:
+    link = link_to(own_rig)
+    await link.connect()
+    heard = heard_on(link)
+    await asyncio.to_thread(own_rig.quit)
+    down = await down_of(heard)
+    assert not down.refused
+    await link.close()
+    await asyncio.to_thread(own_rig.start)
