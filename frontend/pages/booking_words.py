@@ -191,7 +191,7 @@ def change_text(one: Alternative) -> str:
         return i18n.translate(N_("{by} shorter, same room"), {"by": by})
     is_other = one.change == "other_space"
     if not one.minutes:
-        return i18n.gettext(N_("same time, another room"))
+        return i18n.gettext(N_("Same time, another room"))
     if one.minutes < 0:
         return i18n.translate(N_("{by} earlier, another room") if is_other else N_("{by} earlier, same room"), {"by": by})
     return i18n.translate(N_("{by} later, another room") if is_other else N_("{by} later, same room"), {"by": by})

@@ -37,7 +37,8 @@ const sheet = new Sheet(document.getElementById("sheet"), () => {
 function choose(next) {
   chosen = next;
   const isBad = drawSelection(grid(), chosen);
-  if (chosen) say.textContent = _("{from} to {till}{note}", { ...hours(), note: isBad ? _(", not free") : "" });
+  if (!chosen) return;
+  say.textContent = isBad ? _("{from} to {till}, not free", hours()) : _("{from} to {till}", hours());
 }
 
 function hours() {
