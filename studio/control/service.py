@@ -29,6 +29,7 @@ from studio.rigs.service import poke
 log = structlog.get_logger()
 PANIC_CHANNEL = "studio_panic"
 PATIENCE = timedelta(seconds=15)  # how long the one in control may leave a request to take over unanswered
+CLAIM_PATIENCE_S = 0.5
 LONGEST_NAME = 400
 
 
@@ -91,7 +92,7 @@ async def command(switchboard: Switchboard, place: Seat, wanted: wire.Command) -
     snapshot = await switchboard.snapshot(place.rig_id)
     if snapshot is not None and snapshot.plan.session == place.session_id:
         plan = snapshot.plan
-        if not plan.is_held:
+        if not plan.is_held and not snapshot.database_away:
             await _claim(place)
         elif not plan.is_controlled_by(place.sender) and not place.is_staff:
             raise NotInControl(name=plan.controller)
@@ -120,15 +121,19 @@ def _check(wanted: wire.Command) -> None:
 async def _claim(place: Seat) -> None:
     """Take control where nobody has it; without database the command goes on alone."""
     try:
-        async with database.transaction():
-            taken = await database.execute(
-                "UPDATE live_sessions SET controller_person = $2, controller_device = $3 WHERE id = $1"
-                " AND controller_person IS NULL AND controller_device IS NULL",
-                place.session_id, place.sender.person, place.sender.device)
-            if taken:
-                await poke(place.rig_id)
-    except (*database.LOST, *database.BUSY) as error:
+        await asyncio.wait_for(_write_claim(place), CLAIM_PATIENCE_S)
+    except (*database.LOST, *database.BUSY, TimeoutError) as error:
         log.warning("control not written", why=type(error).__name__)
+
+
+async def _write_claim(place: Seat) -> None:
+    async with database.transaction():
+        taken = await database.execute(
+            "UPDATE live_sessions SET controller_person = $2, controller_device = $3 WHERE id = $1"
+            " AND controller_person IS NULL AND controller_device IS NULL",
+            place.session_id, place.sender.person, place.sender.device)
+        if taken:
+            await poke(place.rig_id)
 
 
 async def panic(switchboard: Switchboard, place: Seat, level: int) -> Answer:

@@ -11,7 +11,8 @@ from incubator.ground.errors import N_, Invalid
 SCHEMES = ("rtmp", "rtmps")
 LONGEST = 4000
 ADDRESS = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-LABEL = re.compile(r"^[^:/?=&\s]{1,24}[:：]\s*(?=\S)")
+# what platforms print before the value: a Chinese word, or an English one followed by a space, so that no key is cut
+LABEL = re.compile(r"^(?:[^\x00-\x7f：]{1,12}\s*[:：]|(?:server|stream ?key|key|url|address):(?=\s))\s*(?=\S)", re.IGNORECASE)
 # what platforms call the moment at which an address ends, and how they write it
 ENDS = {"expire": 10, "expires": 10, "expiretime": 10, "txtime": 16, "wstime": 16, "volctime": 10}
 
@@ -83,7 +84,8 @@ def _split(parts: list[str]) -> tuple[str, str]:
         return _checked(parts[0], parts[1])
     path, mark, query = parts[0].partition("?")
     server, slash, key = path.rpartition("/")
-    if not slash or len(urlsplit(server).path.strip("/")) == 0:
+    folder = server.partition("://")[2].partition("/")[2]
+    if not slash or not folder.strip("/") or not key:
         raise Invalid.field("text", N_("Only the server address is here; paste the key on the next line."))
     return _checked(server, key + mark + query)
 
