@@ -63,7 +63,8 @@ async def tell_moved(args: dict[str, Any]) -> str:
     """Tell booker and host of new times; only the latest change counts, so each version is told once."""
     found = await facts(args["reservation"])
     version = 0 if found is None else found.version
-    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"moved-{version}", N_("{number} was changed and is now {starts_at}."))
+    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"moved-{version}",
+                       N_("{number} was changed and is now {starts_at}."))
 
 
 async def tell_cancelled(args: dict[str, Any]) -> str:

@@ -26,14 +26,16 @@ ROW = (
     "id, uid, number, state, site, unit, merchant, person, host, title, starts_at, ends_at, hold_until, check_in_code,"
     " checked_in_at, checked_in_by, closed_at, version"
 )
-# Each step waits for the one before: its filter is evaluated first, once.
+# Each step waits for those before: its filter is evaluated first, once. The last one names both, since the planner drops the
+# middle step altogether when there is no merchant.
 LOCK = f"""
 WITH locked_units AS MATERIALIZED (
     SELECT id, version FROM units WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
 ), locked_merchant AS MATERIALIZED (
     SELECT id, status FROM merchants WHERE id = $2 AND (SELECT count(*) FROM locked_units) >= 0 FOR NO KEY UPDATE
 ), locked_reservations AS MATERIALIZED (
-    SELECT {ROW} FROM reservations WHERE id = ANY($3) AND (SELECT count(*) FROM locked_merchant) >= 0
+    SELECT {ROW} FROM reservations
+    WHERE id = ANY($3) AND (SELECT count(*) FROM locked_units) + (SELECT count(*) FROM locked_merchant) >= 0
     ORDER BY id FOR NO KEY UPDATE
 )
 SELECT (SELECT array_agg(id ORDER BY id) FROM locked_units) AS unit_ids,
