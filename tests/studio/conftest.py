@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -44,7 +44,8 @@ def valkey() -> Iterator[ValkeyServer]:
 
 def client(url: str) -> Redis:
     retry = Retry(ExponentialBackoff(cap=0.2, base=0.02), 2, supported_errors=wire.AWAY)  # type: ignore[arg-type]  # as used
-    return Redis.from_url(url, retry=retry, retry_on_error=list(wire.AWAY))
+    found: Redis = Redis.from_url(url, retry=retry, retry_on_error=list(wire.AWAY))
+    return found
 
 
 @pytest_asyncio.fixture
@@ -73,7 +74,7 @@ class Studio:
     """A centre with one live room, its simulated rig, and directors at will."""
 
     people: People
-    redis: Redis
+    redis: Any  # typed for both kinds of client
     board: Switchboard
     unit: int
     rig: RigFacts
@@ -110,8 +111,9 @@ class Studio:
         checked_in = clock.now() if state == "checked_in" else None
         unit = unit or self.unit
         reservation: int = await database.fetchval(
-            "INSERT INTO reservations (uid, number, state, site, unit, merchant, person, title, starts_at, ends_at, check_in_code,"
-            " checked_in_at, checked_in_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'Yam', $8, $9, '4718', $10, $11, $12)"
+            "INSERT INTO reservations (uid, number, state, site, unit, merchant, person, title, starts_at, ends_at,"
+            " check_in_code, checked_in_at, checked_in_by, created_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, 'Yam', $8, $9, '4718', $10, $11, $12)"
             " RETURNING id", new_uid(), f"R{new_uid().hex[-8:]}", state, self.people.site.id, unit, merchant,
             self.people.alice.person_id, start, end, checked_in, self.people.alice.person_id if checked_in else None, clock.now())
         await database.execute(

@@ -69,7 +69,7 @@ async def test_a_show_goes_on_without_database(studio: Studio) -> None:
         refused = await command(studio.board, place, StartOutput())
         assert (refused.outcome, refused.code) == (Outcome.REFUSED, "database_away")
         await until(lambda: director.journal.waiting >= 4)
-        assert list((studio.data / "spool").glob("*.jsonl"))[0].stat().st_size > 0
+        assert next((studio.data / "spool").glob("*.jsonl")).stat().st_size > 0
     await until(lambda: director.journal.waiting == 0)
     scenes = await database.fetch("SELECT detail->>'scene' AS scene FROM as_run WHERE what = 'scene' ORDER BY id")
     assert [row["scene"] for row in scenes] == ["双人", STAND_BY, "双人"]

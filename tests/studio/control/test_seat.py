@@ -1,5 +1,6 @@
 """Who may command a room: its tablet and its party from check-in to cut-off, staff at any time, nobody else."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from studio.control.service import (
     command,
     take_control,
 )
-from studio.director.wire import Outcome, SetVolume, SwitchScene
+from studio.director.wire import Outcome, PlanNow, SetVolume, SwitchScene
 from tests.studio.conftest import Studio, live_room, tablet, until
 
 
@@ -90,10 +91,10 @@ async def test_the_first_who_commands_is_in_control_and_others_ask(studio: Studi
     assert (await command(studio.board, await seat(second, session.uid), SwitchScene("双人"))).outcome == Outcome.DONE
 
 
-async def _heard(studio: Studio, true: object) -> None:
+async def _heard(studio: Studio, true: Callable[[PlanNow], bool]) -> None:
     async def is_so() -> bool:
         found = await studio.board.snapshot(studio.rig.id, fresh_s=0)
-        return found is not None and true(found.plan)  # type: ignore[operator, no-any-return]  # a lambda of the test
+        return found is not None and true(found.plan)
 
     await until(is_so)
 
@@ -117,7 +118,8 @@ async def test_staff_force_with_a_reason(studio: Studio) -> None:
     with pytest.raises(Invalid):
         await take_control(studio.people.dora, session.uid)
     await take_control(studio.people.dora, session.uid, reason="nobody answers")
-    assert await database.fetchval("SELECT reason FROM audit_entries WHERE verb = 'take_control' ORDER BY id DESC") == "nobody answers"
+    reason = await database.fetchval("SELECT reason FROM audit_entries WHERE verb = 'take_control' ORDER BY id DESC")
+    assert reason == "nobody answers"
 
 
 async def test_values_out_of_range_are_refused(studio: Studio) -> None:

@@ -22,10 +22,10 @@ KEY = f"rtmp://push.example.cn/live/{SECRET}?sign={SIGN}"
 
 async def everything_in_tables() -> str:
     tables = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    found = []
+    found: list[str] = []
     for table in tables:
-        for row in await database.fetch(f'SELECT t::text AS line FROM "{table["tablename"]}" t'):
-            found.append(row["line"])
+        rows = await database.fetch(f'SELECT t::text AS line FROM "{table["tablename"]}" t')
+        found.extend(row["line"] for row in rows)
     return "\n".join(found)
 
 
