@@ -43,6 +43,7 @@ from incubator.sites.queries import SiteFacts
 
 PAGE_KEY_BYTES = 12
 DEFAULT_LENGTH = timedelta(hours=2)
+ENOUGH = N_("Enough quota")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -304,7 +305,7 @@ def _quota_findings(actor: Actor, site: SiteFacts, quota: QuotaBar | None) -> li
     if quota is None:
         return []
     if not quota.is_short:
-        return [Finding("ok", i18n.gettext(N_("Enough quota")))]
+        return [Finding("ok", i18n.gettext(ENOUGH))]
     if rights.is_staff(actor, site.id):
         return [Finding("wait", i18n.gettext(N_("Beyond the merchant’s quota; the front desk may book it all the same.")))]
     return [Finding("alarm", i18n.translate(N_("Over quota: {left}. Shorten it, or ask the front desk."), {"left": quota.left}))]

@@ -183,7 +183,8 @@ def _day(site: SiteFacts, on: date, look: Look, found: Schedule, frame: Frame, l
     now, query = found.as_of, look.query
     at = frame.at(now)
     is_now = frame.span.contains(now)
-    hours = hours_text(frame.span)
+    opened = [span for unit in found.units for span in unit.open]
+    hours = hours_text(Span(min(opened).starts_at, max(s.ends_at for s in opened)) if opened else frame.span)
     label = i18n.translate(HOW, {"day": on})
     empty = i18n.gettext(NONE_FREE if look.only_free else NONE_AT_ALL)
     first = found.units[0].unit.uid if found.units else None

@@ -18,7 +18,7 @@ from booking.units.rules import KIND_NAMES
 from frontend import formats, i18n
 from frontend.auth import signed_in
 from frontend.feeds_days import announce_quietly
-from frontend.pages.booking_sheet import QuotaBar, Sheet, Wanted, merchant_for, quota_bar, sheet_of, wanted_of
+from frontend.pages.booking_sheet import ENOUGH, QuotaBar, Sheet, Wanted, merchant_for, quota_bar, sheet_of, wanted_of
 from frontend.pages.booking_words import (
     Finding,
     day_of,
@@ -266,15 +266,18 @@ async def confirmation_of(actor: Actor, site: SiteFacts, wanted: Wanted, query: 
     rest = " ".join(text for name, text in sheet.errors.items() if name != "title")
     return Confirmation(
         wanted.space, wanted.date, wanted.starts, wanted.ends, day, hours, room, note, sheet.kind == "live_room", wanted.title,
-        [*sheet.findings, *_quota_left(sheet)], _alternatives(sheet, query), clean, sheet.refusal or rest, query.href())
+        _findings(sheet), _alternatives(sheet, query), clean, sheet.refusal or rest, query.href())
 
 
 def _room(sheet: Sheet) -> tuple[str, str]:
     return next((name for uid, name in sheet.spaces if uid == sheet.space), ""), ""
 
 
-def _quota_left(sheet: Sheet) -> list[Finding]:
-    return [Finding("wait" if sheet.quota.is_short else "ok", sheet.quota.text)] if sheet.quota else []
+def _findings(sheet: Sheet) -> list[Finding]:
+    """Return the findings with the quota in figures: there is no bar beside them."""
+    enough = i18n.gettext(ENOUGH)
+    figures = sheet.quota.text if sheet.quota else enough
+    return [Finding(one.kind, figures) if one.text == enough else one for one in sheet.findings]
 
 
 def _alternatives(sheet: Sheet, query: Query) -> list[Any]:

@@ -26,6 +26,7 @@ from incubator.ground import clock
 from incubator.ground.errors import N_, FieldError, Invalid, KaiboError
 from incubator.ground.rights import Actor
 from incubator.sites.queries import SiteFacts, first_site
+from studio.live_sessions import queries as live_sessions
 
 WHENS = {"coming": N_("From today"), "past": N_("Before today"), "all": N_("All times")}
 LISTED = (State.CONFIRMED, State.CHECKED_IN, State.FINISHED, State.NO_SHOW, State.CANCELLED)
@@ -152,9 +153,10 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, refusal: KaiboE
     one = await queries.reservation(actor, uid)
     site = await first_site()
     is_form = isinstance(refusal, Invalid)
+    live = await live_sessions.of_reservation(actor, uid) if one.unit_kind == "live_room" else None
     return await page(
         request, "reservation.html", status=200 if refusal is None else status_of(refusal), r=await view_of(actor, site, one),
-        history=await deeds_of(one), values=values or {}, errors={} if refusal is None else field_texts(refusal),
+        history=await deeds_of(one), live=live, values=values or {}, errors={} if refusal is None else field_texts(refusal),
         refusal="" if refusal is None or is_form else refusal_text(refusal), undo=None,
         alternatives=others((refusal.extra if refusal else {}).get("alternatives", [])[:4], site),
         done_text=done_text(request.query_params.get("done", ""), one))

@@ -37,7 +37,10 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """One reservation: classes, the two texts on it, the name that is read out, and what the module needs to drag it."""
+    """One reservation: classes, the two texts on it, the name that is read out, and what the module needs to drag it.
+
+    `label` is empty where the texts themselves are the name: a hold, whose countdown ticks.
+    """
 
     id: str
     cls: str
@@ -116,7 +119,7 @@ def _closure(closure: Closure, frame: Frame) -> Gap:
     reason = closure.reason if is_chinese() else closure.reason_en or closure.reason
     cls = frame.classes(closure.span)
     text = i18n.translate(N_("{reason} · until {end:short_moment}"), {"reason": reason, "end": closure.span.ends_at})
-    label = i18n.translate(N_("Closed {span:hours}: {reason}"), {"span": closure.span, "reason": reason})
+    label = i18n.gettext(N_(", ")).join((text, hours_text(closure.span), i18n.gettext(N_("closed"))))
     return Gap(cls, text if _width(cls) >= LEAST_STEPS_FOR_TEXT else "", label)
 
 
@@ -137,8 +140,9 @@ def block_of(one: Taken, frame: Frame, room: str, now: datetime, mine: bool) -> 
     hours = hours_text(Span(one.starts_at, one.ends_at))
     title, below = _texts(one, hours, now)
     cls = f"{_kind(one, now, mine)} {place}{f' a{setup}' if setup else ''}{f' z{teardown}' if teardown else ''}"
-    parts = (title, one.merchant_name if one.title else "", room, hours, _state(one, now))
-    label = i18n.gettext(N_(", ")).join(part for part in parts if part)
+    shown = f"{title} {below}".replace("\n", " ")
+    parts = (shown, room, _state(one, now))
+    label = "" if one.state == "held" else i18n.gettext(N_(", ")).join(part for part in parts if part)
     href = f"/reservations/{one.uid}" if one.uid and one.state != "held" else ""
     name = f"b{one.uid}" if one.uid else f"t{int(one.starts_at.timestamp())}{place.partition(' ')[0]}"
     return Block(name, cls, title, below, label, href, _data(one, frame, now))

@@ -78,8 +78,8 @@ export class Sheet {
 // The phone's way: a tap on a slot brings the confirmation as a sheet; without this module the link opens it as a page.
 const confirm = document.getElementById("confirm");
 if (confirm) {
-  const shut = confirm.dataset.shut;
-  const sheet = new Sheet(confirm, () => history.replaceState(null, "", shut));
+  const home = confirm.dataset.home;
+  const sheet = new Sheet(confirm, () => history.replaceState(null, "", home));
   const submit = async (event) => {
     const form = event.target.closest("form");
     if (!form) return;

@@ -34,7 +34,7 @@ export function laneOf(grid, unit) {
   const element = row.querySelector(".lane");
   return {
     row, element, unit, name: row.dataset.name, step: of("step"), least: of("least"), most: of("most"), setup: of("setup"), teardown: of("teardown"),
-    steps: Number(grid.dataset.steps), busy: [...element.querySelectorAll(".bk, .closed")].map(spanOf),
+    steps: Number(grid.dataset.steps), busy: [...element.querySelectorAll('.bk:not([data-held="mine"]), .closed')].map(spanOf),
   };
 }
 
@@ -63,7 +63,7 @@ export function drawSelection(grid, chosen) {
   const lane = chosen && laneOf(grid, chosen.unit);
   if (!lane) return false;
   const [begin, end] = [chosen.from - lane.setup, chosen.till + lane.teardown];
-  const hits = lane.busy.filter((one) => one.element !== chosen.block && one.element.dataset.held !== "mine"
+  const hits = lane.busy.filter((one) => one.element !== chosen.block
     && (one.element.matches(".closed") ? chosen.from < one.till && one.from < chosen.till : begin < one.till && one.from < end));
   const isBefore = hits.some((one) => one.from < chosen.from);
   const isAfter = hits.some((one) => one.till > chosen.till);
