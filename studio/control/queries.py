@@ -55,7 +55,8 @@ SEAT = """
 SELECT s.id, s.uid, s.state, r.id AS rig_id, r.uid AS rig_uid, coalesce(r.zone, '') AS zone,
        coalesce(r.overrun_min, 5) AS overrun_min, v.unit, v.site, v.merchant, v.person, v.state AS reservation_state,
        v.checked_in_at, v.checked_in_by, v.ends_at,
-       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit) AS blocked_until
+       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
+       AS blocked_until
 FROM live_sessions s JOIN reservations v ON v.id = s.reservation LEFT JOIN rigs r ON r.id = s.rig WHERE s.uid = $1"""
 
 

@@ -19,9 +19,10 @@ from studio.director.loops import end, keep
 from studio.director.mirror import RUNNING
 from studio.director.outputs import Outputs
 from studio.director.panic import Panics
-from studio.director.publish import Pictures, Publisher
+from studio.director.pictures import Pictures
+from studio.director.publish import Publisher
 from studio.director.reconcile import Reconciler
-from studio.obs.errors import LinkRefused, ObsError, WrongPassword
+from studio.obs.errors import Kicked, ObsError, WrongPassword, WrongVersion
 from studio.obs.keeper import LinkKeeper, LinkStatus
 from studio.obs.port import Event, LinkDown, LinkState, Meters, ObsLink, OutputChanged, OutputKind, SceneChanged, SceneStarted
 from studio.rigs.queries import LinkFacts
@@ -235,6 +236,7 @@ class Owner:
 
 def code_of(error: Exception) -> str:
     """Return what a connection test calls an error."""
-    if isinstance(error, WrongPassword):
-        return "wrong_password"
-    return "refused" if isinstance(error, LinkRefused) else "unreachable"
+    for kind, code in ((WrongPassword, "wrong_password"), (WrongVersion, "wrong_version"), (Kicked, "kicked")):
+        if isinstance(error, kind):
+            return code
+    return "unreachable"

@@ -53,9 +53,7 @@ class Booked(msgspec.Struct, frozen=True):
     def cut_off_at(self) -> datetime:
         """Return when everything is stopped: at once when the reservation no longer stands."""
         latest = cut_off(self.ends_at, self.overrun_min, self.blocked_until)
-        if self.holds or (self.state == "finished" and self.closed_at is not None and self.closed_at > self.ends_at):
-            return latest
-        return min(latest, self.closed_at or clock.now())
+        return latest if self.holds else min(latest, self.closed_at or clock.now())
 
     @property
     def prepare_at(self) -> datetime:
@@ -65,7 +63,7 @@ class Booked(msgspec.Struct, frozen=True):
 
 BOOKED = """
 SELECT v.id, v.state, coalesce(v.number, ''), v.unit, u.name, v.merchant, v.starts_at, v.ends_at, v.closed_at,
-       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit),
+       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds),
        r.id, coalesce(r.lead_min, 15), coalesce(r.overrun_min, 5), s.id, s.uid, coalesce(s.state, ''), s.rig,
        coalesce(s.output, 'stream')
 FROM reservations v JOIN units u ON u.id = v.unit LEFT JOIN rigs r ON r.unit = u.id AND r.is_enabled
@@ -292,5 +290,5 @@ async def tell_waiting(found: Booked) -> None:
 async def tell_failed(found: Booked, code: str) -> None:
     """Tell the operators once per cause that a session is not prepared."""
     for person in await accounts.house_people(Role.OPERATOR):
-        await tell(person, f"not_prepared:{found.session}:{code}", N_("{room} is not ready for {number} ({code})."),
-                   {"room": found.unit_name, "number": found.number, "code": code}, "/rigs")
+        await tell(person, f"not_prepared:{found.session}:{code}", N_("{room} is not ready for {number}. Its rig says why."),
+                   {"room": found.unit_name, "number": found.number}, "/rigs")

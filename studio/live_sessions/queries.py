@@ -126,7 +126,8 @@ SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output
        r.id AS rig_id, r.uid AS rig_uid, coalesce(r.driver, '') AS driver, coalesce(r.canvas_width, 0) AS canvas_width,
        coalesce(r.canvas_height, 0) AS canvas_height, coalesce(r.audio_through_obs, false) AS audio_through_obs,
        coalesce(r.cleanliness, 'clean') AS cleanliness, coalesce(r.overrun_min, 5) AS overrun_min,
-       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit) AS blocked_until,
+       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
+       AS blocked_until,
        coalesce(sp.name, '') AS shown_live_by, coalesce(ap.name, '') AS account_left_by, coalesce(ci.name, '') AS checked_in_by,
        coalesce(cp.name, cd.label, '') AS controller_name,
        d.shown, d.expires_at, d.pasted_at, coalesce(dp.name, '') AS pasted_by, d.wiped_at, d.version AS key_version
