@@ -11,6 +11,7 @@ from frontend import routes
 from frontend.auth import Gate
 from frontend.composition import House, open_house
 from frontend.errors import answer
+from frontend.feeds import switchboard_life
 from frontend.health import health
 from frontend.render import static_file
 from frontend.views import AnyRequest
@@ -40,7 +41,8 @@ def build(house: House | None = None, settings: Settings | None = None) -> Lites
             return
         async with open_house(chosen) as opened:
             _attach(app, opened)
-            yield
+            async with switchboard_life(app):
+                yield
 
     app = Litestar(
         route_handlers=[health, static, *routes.HANDLERS],

@@ -1,9 +1,8 @@
-"""Puts a process together: database, secrets, clock, Redis, and the handlers of all floors; every entry point uses it."""
+"""Puts a process together: database, secrets, clock and Redis; every entry point uses it."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -12,14 +11,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
 
-from booking.reservations import jobs as reservations_jobs
 from frontend import logs
 from incubator.ground import database, secrets
-from incubator.ground.audit.service import seal_minutes
-from incubator.ground.queue.registry import Registry
 from incubator.ground.settings import Settings
 from incubator.sites.service import CLOCK_CHANNEL, load_clock
-from studio.live_sessions import jobs as live_sessions_jobs
 
 # connect raises a bare OSError when the server is away; redis-py retries it only when told to
 AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
@@ -38,19 +33,6 @@ def connect_redis(url: str, *, tries: int = 3) -> Redis:
     retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), tries, supported_errors=AWAY)
     client: Redis = Redis.from_url(url, retry=retry, retry_on_error=list(AWAY), socket_connect_timeout=2)
     return client
-
-
-def build_registry() -> Registry:
-    """Return the handlers of all floors; the only place that sees them together."""
-    registry = Registry()
-    registry.every(timedelta(minutes=1), "seal_audit", _seal)
-    reservations_jobs.register(registry)
-    live_sessions_jobs.register(registry)
-    return registry
-
-
-async def _seal(_args: dict[str, Any]) -> str:
-    return f"{await seal_minutes()} minutes sealed"
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ DESKS = 24
 
 
 class DemoMerchant(msgspec.Struct, frozen=True):
-    """One merchant: full and short name, kind, the first 16 characters of its credit code (without both checks), owner, town, products, shows."""
+    """One merchant: full and short name, kind, the first 16 characters of its credit code, owner, town, products, shows."""
 
     name: str
     short_name: str

@@ -8,13 +8,13 @@ import msgspec
 from litestar import Request, Response
 
 from frontend.auth import who
+from frontend.kept_answers import KEPT_FOR
 from incubator.ground import database
 from incubator.ground.errors import N_, Conflict, Invalid
 from incubator.ground.rights import Actor
 
 HEADER = "idempotency-key"
 LONGEST_KEY = 200
-KEPT_FOR = "24 hours"
 
 
 class KeyReused(Conflict):
@@ -72,7 +72,3 @@ async def _kept(name: str, route: str, key: str, body_hash: bytes, status: int,
             name, route, key, status, body)
         return status, body
 
-
-async def forget_old() -> int:
-    """Delete what is older than a day; runs by job."""
-    return await database.execute(f"DELETE FROM kept_answers WHERE kept_at < now() - interval '{KEPT_FOR}'")

@@ -4,13 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from frontend import feeds_days
-from frontend.api import sign_in as api_sign_in
+from frontend.api import (
+    live_sessions as api_live_sessions,
+    reservations as api_reservations,
+    sign_in as api_sign_in,
+    spaces as api_spaces,
+)
 from frontend.pages import (
     devices,
     grid,
     home,
     jobs,
     live_session,
+    merchants,
     notices,
     phone_booking,
     reservations,
@@ -20,13 +26,17 @@ from frontend.pages import (
 )
 
 HANDLERS: Sequence[Any] = (
+    *api_live_sessions.HANDLERS,
+    *api_reservations.HANDLERS,
     *api_sign_in.HANDLERS,
+    *api_spaces.HANDLERS,
     *devices.HANDLERS,
     *feeds_days.HANDLERS,
     *grid.HANDLERS,
     *home.HANDLERS,
     *jobs.HANDLERS,
     *live_session.HANDLERS,
+    *merchants.HANDLERS,
     *notices.HANDLERS,
     *phone_booking.HANDLERS,
     *reservations.HANDLERS,

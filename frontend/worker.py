@@ -8,7 +8,8 @@ import structlog
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
-from frontend.composition import AWAY, House, build_registry, open_house
+from frontend.composition import AWAY, House, open_house
+from frontend.handlers import build_registry
 from incubator.ground import database, heartbeats, jsons
 from incubator.ground.queue.registry import Registry
 from incubator.ground.queue.relay import QUEUE_NAME, relay
@@ -79,7 +80,7 @@ async def work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_house(settings, connections=MOST_AT_ONCE + 4) as house:
-        registry = build_registry()
+        registry = build_registry(house.redis)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay(registry, _arq_redis(house), stop))
             tasks.create_task(_work(house, registry, stop))

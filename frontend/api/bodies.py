@@ -129,7 +129,7 @@ def moment(text: str, field: str) -> datetime:
     return found
 
 
-def span(starts_at: str, ends_at: str) -> Span:
+def span(starts_at: str, ends_at: str, names: tuple[str, str] = ("starts_at", "ends_at")) -> Span:
     """Return both times as a span; both are checked, so that all errors come at once.
 
     Raises:
@@ -137,7 +137,7 @@ def span(starts_at: str, ends_at: str) -> Span:
     """
     errors: list[FieldError] = []
     found: list[datetime] = []
-    for field, text in (("starts_at", starts_at), ("ends_at", ends_at)):
+    for field, text in zip(names, (starts_at, ends_at), strict=True):
         try:
             found.append(moment(text, field))
         except Invalid as refusal:

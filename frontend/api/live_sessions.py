@@ -1,0 +1,89 @@
+"""Live sessions by program: their state, and commands to the room."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+
+from frontend.api.bodies import CommandBody, body
+from frontend.auth import actor_or_device
+from frontend.feeds import switchboard_of
+from frontend.views import AnyRequest
+from incubator.ground.errors import N_, Invalid
+from studio.control import service as control
+from studio.director import wire
+from studio.live_sessions import queries
+from studio.live_sessions.queries import LiveSession
+
+
+class AirSpanOut(msgspec.Struct, frozen=True):
+    """One stretch on air or of recording; `stopped_at` None while it lasts."""
+
+    kind: str
+    started_at: datetime
+    stopped_at: datetime | None
+
+
+class LiveSessionOut(msgspec.Struct, frozen=True):
+    """A live session; its times are the reservation's. The key never appears, only whether there is one."""
+
+    id: UUID
+    version: int
+    state: str
+    reason: str
+    output: str
+    platform: str
+    reservation_id: UUID
+    number: str
+    title: str
+    space_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    cut_off_at: datetime
+    checked_in_at: datetime | None
+    has_key: bool
+    spans: list[AirSpanOut]
+
+    @classmethod
+    def of(cls, found: LiveSession) -> "LiveSessionOut":
+        """Return the public side of a live session."""
+        has_key = found.key is not None and found.key.wiped_at is None
+        spans = [AirSpanOut(each.kind, each.started_at, each.stopped_at) for each in found.spans]
+        return cls(found.uid, found.version, found.state, found.reason_code, found.output, found.platform,
+                   found.reservation_uid, found.number, found.title, found.unit_uid, found.starts_at, found.ends_at,
+                   found.cut_off_at, found.checked_in_at, has_key, spans)
+
+
+class OutcomeOut(msgspec.Struct, frozen=True):
+    """What became of a command; `unknown`: sent, not confirmed."""
+
+    id: UUID
+    outcome: str
+    code: str = ""
+
+
+@get("/api/v1/live-sessions/{session_id:uuid}", tags=["live sessions"])
+async def read(request: AnyRequest, session_id: FromPath[UUID]) -> Response[LiveSessionOut]:
+    """Read one live session."""
+    return Response(LiveSessionOut.of(await queries.live_session(actor_or_device(request), session_id)))
+
+
+@post("/api/v1/live-sessions/{session_id:uuid}/commands", tags=["live sessions"], status_code=202)
+async def command(request: AnyRequest, session_id: FromPath[UUID]) -> Response[OutcomeOut]:
+    """Send one gesture to the room: switch_scene, set_mute, set_volume, start_output, stop_output, start_record, stop_record."""
+    actor = actor_or_device(request)
+    given: CommandBody = await body(request, CommandBody)
+    answer = await control.command_session(await switchboard_of(request.app), actor, session_id, _wanted(given))
+    return Response(OutcomeOut(answer.id or uuid4(), answer.outcome, answer.code), status_code=202)
+
+
+def _wanted(given: CommandBody) -> wire.Command:
+    try:
+        return msgspec.convert({"type": given.type} | given.params, type=wire.Command)
+    except msgspec.ValidationError as error:
+        raise Invalid.field("params", N_("This value cannot be used here: {why}."), why=str(error)) from error
+
+
+HANDLERS = (read, command)

@@ -1,0 +1,102 @@
+"""Spaces and when they are free."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get
+
+from booking.offers import queries as offers
+from booking.units import queries as units
+from booking.units.queries import UnitFacts
+from booking.units.rules import SPACES
+from frontend.api.bodies import span
+from frontend.auth import actor_or_device
+from frontend.views import AnyRequest
+from incubator.ground.errors import N_, Invalid
+from incubator.ground.values import Span
+from incubator.sites.queries import first_site
+
+
+class SpaceOut(msgspec.Struct, frozen=True):
+    """One bookable place; minutes for step, setup and teardown."""
+
+    id: UUID
+    kind: str
+    code: str
+    name: str
+    name_en: str
+    note: str
+    note_en: str
+    capacity: int
+    step_min: int
+    setup_min: int
+    teardown_min: int
+    version: int
+
+    @classmethod
+    def of(cls, unit: UnitFacts) -> "SpaceOut":
+        """Return the public side of a unit."""
+        return cls(unit.uid, unit.kind, unit.code, unit.name, unit.name_en, unit.note, unit.note_en, unit.capacity,
+                   unit.step_min, unit.setup_min, unit.teardown_min, unit.version)
+
+
+class SpanOut(msgspec.Struct, frozen=True):
+    """A stretch of time, half-open."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+    @classmethod
+    def of(cls, value: Span) -> "SpanOut":
+        """Return a span for the wire."""
+        return cls(value.starts_at, value.ends_at)
+
+
+class FreeOut(msgspec.Struct, frozen=True):
+    """When one space is free."""
+
+    space_id: UUID
+    free: list[SpanOut]
+
+
+class Spaces(msgspec.Struct, frozen=True):
+    """A page of spaces; `next` None: that was all."""
+
+    items: list[SpaceOut]
+    next: str | None = None
+
+
+class Availability(msgspec.Struct, frozen=True):
+    """A page of free times; `next` None: that was all."""
+
+    items: list[FreeOut]
+    next: str | None = None
+
+
+def _kind(request: AnyRequest) -> str | None:
+    kind: str | None = request.query_params.get("kind")
+    if kind is not None and kind not in SPACES:
+        raise Invalid.field("kind", N_("Choose one of the kinds."))
+    return kind
+
+
+@get("/api/v1/spaces", tags=["spaces"])
+async def spaces(request: AnyRequest) -> Response[Spaces]:
+    """List the bookable places, optionally of one `kind`."""
+    actor_or_device(request)
+    kind = _kind(request)
+    found = await units.spaces((await first_site()).id, None if kind is None else [kind])
+    return Response(Spaces([SpaceOut.of(unit) for unit in found]))
+
+
+@get("/api/v1/availability", tags=["spaces"])
+async def availability(request: AnyRequest) -> Response[Availability]:
+    """List when each space is free between `from` and `to`; setup and teardown are taken into account."""
+    actor_or_device(request)
+    within = span(request.query_params.get("from", ""), request.query_params.get("to", ""), ("from", "to"))
+    found = await offers.availability(await first_site(), within, _kind(request))
+    return Response(Availability([FreeOut(each.space_id, [SpanOut.of(s) for s in each.free]) for each in found]))
+
+
+HANDLERS = (spaces, availability)
