@@ -34,6 +34,7 @@ from studio.live_sessions import queries as sessions, service as live_sessions
 
 log = structlog.get_logger()
 REREAD_S = 5.0
+WRITTEN_S = 0.7
 VIEWER_LIFE_S = 12
 LONGEST_MESSAGE = 20_000
 GONE_SIGNED_OUT, GONE_NOT_YOURS = 4401, 4404
@@ -178,7 +179,7 @@ class Console:
         self._key = secrets.token_hex(8)
         self._around: Around | None = None
         self._told = ""
-        self._plan: object = None
+        self._seen: object = None
         self._wake = asyncio.Event()
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -229,10 +230,13 @@ class Console:
 
     async def _tell_rig(self, snapshot: wire.RigSnapshot) -> None:
         await self._send(encode(rig_message(snapshot, self._place)))
-        plan = (snapshot.plan.version, snapshot.plan.state, snapshot.plan.key_shown, snapshot.plan.cut_off_at)
-        if plan != self._plan:
-            self._plan = plan
+        plan = snapshot.plan
+        seen = (plan.version, plan.state, plan.key_shown, plan.cut_off_at, snapshot.sending.phase, snapshot.record.phase)
+        if seen != self._seen:
+            self._seen = seen
             self._wake.set()
+            # what the director writes down about it may come a little later than its word
+            asyncio.get_running_loop().call_later(WRITTEN_S, self._wake.set)
 
     async def _reread(self) -> None:
         """Read right and session again: every 5 s, after an own verb, and when the plan changed."""

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.obs_rig import require
 
 HOUSE = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
+AXE = HOUSE / "node_modules" / "axe-core" / "axe.min.js"
 PATIENCE_S = 40.0
 DEADLINE_MS = 15_000
 
@@ -51,9 +53,9 @@ class Town:
 
     def start(self, name: str) -> None:
         """Start one of the product's processes; its words go into a file of the scratch folder."""
-        log = (self.folder / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen([sys.executable, "-m", "frontend", name], cwd=HOUSE, env=self.environ, stdout=log,
-                                                stderr=log)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen([sys.executable, "-m", "frontend", name], cwd=HOUSE, env=self.environ,
+                                                    stdout=log, stderr=log)
 
     def stop(self, name: str) -> None:
         """End one of the processes."""
@@ -65,12 +67,17 @@ class Town:
             process.kill()
             process.wait(10)
 
+    def shift(self, minutes_after_start: float) -> None:
+        """Let it be so many minutes after the start of the bookings, in every process."""
+        moment = datetime.fromisoformat(self.data["starts_at"]) + timedelta(minutes=minutes_after_start)
+        self.run("tests.journeys.town", moment.isoformat())
+
     def wait_until_served(self) -> None:
-        """Wait for the first answer of the web process."""
+        """Wait until the product says of itself that it serves."""
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             try:
-                with urllib.request.urlopen(f"{self.address}/sign-in", timeout=2):  # noqa: S310 -- our own address
+                with urllib.request.urlopen(f"{self.address}/health", timeout=2):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
@@ -112,6 +119,15 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+def require_axe() -> None:
+    """Skip without axe-core (npm ci brings it); on CI its absence is a failure."""
+    if AXE.is_file():
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail("axe-core is not installed")
+    pytest.skip("axe-core is not installed")
+
+
 class Desk:
     """Opens browsers as people have them, and remembers what their consoles complained about."""
 
@@ -139,13 +155,19 @@ class Desk:
             self.complaints.append(text)
 
     def sign_in(self, page: Page, name: str) -> Page:
-        """Sign somebody in by the form."""
-        page.goto("/sign-in")
-        page.fill("input[name=login]", f"{name.lower()}@example.com")
-        page.fill("input[name=password]", PASSWORD)
-        page.click("main button[type=submit]")
-        page.wait_for_url(lambda url: "/sign-in" not in url)
+        """Sign somebody in, in that page's browser."""
+        answer = page.request.post("/api/v1/sign-in", data={"login": f"{name.lower()}@example.com", "password": PASSWORD},
+                                   headers={"origin": self.town.address})
+        assert answer.ok, answer.text()
         return page
+
+    def check_accessibility(self, page: Page) -> None:
+        """Have axe look at the page as it is; it must find nothing."""
+        require_axe()
+        page.evaluate(AXE.read_text())
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations)")
+        told = [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found]
+        assert told == []
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""A small centre for journeys, made through the verbs in a process of its own: `python -m tests.journeys.town` prints it as JSON."""
+"""A small centre for journeys, made through the verbs by a process of its own: `python -m tests.journeys.town`."""
 
 import asyncio
 import json
-from datetime import datetime, timedelta
+import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from booking.reservations import service as reservations
@@ -10,14 +11,14 @@ from booking.reservations.service import Wish
 from booking.units.service import NewUnit, add_unit
 from frontend.composition import open_house
 from incubator.accounts import service as accounts
-from incubator.ground import clock
+from incubator.ground import clock, database
 from incubator.ground.rights import Role, house
 from incubator.ground.settings import load
 from incubator.merchants import service as merchants
 from incubator.sites import service as sites
 from studio.rigs import service as rigs
 
-PASSWORD = "a good long password"  # noqa: S105 -- of people who do not exist
+PASSWORD = "a good long password"
 HOUSE = house("journeys")
 SETUP_MIN = 30
 # canvas of each room; the last one is bound to a real OBS by the journey that needs one
@@ -54,6 +55,7 @@ async def make() -> dict[str, Any]:
         made = await reservations.reserve(HOUSE, Wish(room["uid"], starts_at, starts_at + timedelta(minutes=90),
                                                       title="铁棍山药专场", merchant_id=sunrise.id))
         room["reservation"] = str(made.uid)
+    await shift(starts_at + timedelta(minutes=1))
     return {"rooms": rooms, "alice": alice, "starts_at": starts_at.isoformat()}
 
 
@@ -64,11 +66,20 @@ async def _room(site_id: int, number: int, canvas: tuple[int, int]) -> dict[str,
     return {"id": unit.id, "uid": str(unit.uid), "name": unit.name, "rig": str(rig.uid)}
 
 
-async def main() -> None:
-    """Fill the database that the settings name, and print what was made."""
+async def shift(moment: datetime) -> None:
+    """Let every process believe that it is this moment; only demo installations can."""
+    await database.execute("UPDATE installation SET is_demo = true")
+    await sites.shift_clock(HOUSE, int((moment - datetime.now(UTC)).total_seconds()))
+
+
+async def main(moment: str) -> None:
+    """Fill the database that the settings name, and print what was made; with a moment given, only shift the clock."""
     async with open_house(load(), connections=2):
-        print(json.dumps(await make(), default=str))
+        if moment:
+            await shift(datetime.fromisoformat(moment))
+        else:
+            print(json.dumps(await make(), default=str))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else ""))

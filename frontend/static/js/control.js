@@ -29,7 +29,7 @@ class Control {
     const path = `/live-sessions/${root.dataset.uid}`;
     this.pictures = new Pictures(`${path}/pictures`);
     this.paint = new Paint(root, this.state, this.pictures);
-    this.sound = new Sound(root, { icon: this.paint.icon, tell: (type, params) => this.tell(type, params), may: () => this.may() });
+    this.sound = new Sound(root, { icon: this.paint.icon, tell: (type, params) => this.tell(type, params), may: () => this.mayOrSay() });
     for (const message of JSON.parse(this.$("initial").textContent)) this.hear(message);
     this.link = new Link(`${path}/control`, { hear: (message) => this.hear(message), change: () => this.tick(), gone: (code) => gone(code) });
     this.listen();
@@ -94,6 +94,19 @@ class Control {
     return mode(this.state) === "on" && session?.may && (rig.control.mine || rig.control.free || session.staff);
   }
 
+  /** May it, and if not: say why, so that no tap goes unanswered. */
+  mayOrSay() {
+    if (this.may()) return true;
+    const { rig, session } = this.state;
+    const how = mode(this.state);
+    let text = _("You are watching");
+    if (how === "lost" || how === "connecting") text = _("Not sent: no connection to the room. It is being restored.");
+    else if (how === "apart") text = _("The room is not prepared yet.");
+    else if (session?.may) text = _("{name} is in control. You can ask to take over.", { name: rig.control.holder });
+    this.paint.complain({ text });
+    return false;
+  }
+
   /** Send a command, then tell the person if it was refused or nobody confirmed it. */
   tell(type, params) {
     const answer = this.link.send(type, params);
@@ -106,7 +119,7 @@ class Control {
   }
 
   take(scene) {
-    if (scene === undefined || !this.may() || (scene === this.state.rig.program && !this.state.asked)) return;
+    if (scene === undefined || !this.mayOrSay() || (scene === this.state.rig.program && !this.state.asked)) return;
     const answer = this.tell("switch_scene", { scene });
     const asked = { scene, at: performance.now(), isOver: false };
     this.state.asked = asked;
@@ -136,9 +149,9 @@ class Control {
     document.addEventListener("keydown", (event) => this.key(event), { signal: over.signal });
     on("panic", () => this.panic());
     on("over-act", () => this.tell("panic", { level: 0 }).then(() => { this.panicAt = 0; }));
-    holdable($("stop"), $("stop-left"), () => this.tell("stop_output"), () => this.may());
-    on("start", () => this.may() && this.busy($("start"), this.tell("start_output")));
-    on("record", () => this.may() && this.busy($("record"), this.tell(this.state.rig.record.phase === "stopped" ? "start_record" : "stop_record")));
+    holdable($("stop"), $("stop-left"), () => this.tell("stop_output"), () => this.mayOrSay());
+    on("start", () => this.mayOrSay() && this.busy($("start"), this.tell("start_output")));
+    on("record", () => this.mayOrSay() && this.busy($("record"), this.tell(this.state.rig.record.phase === "stopped" ? "start_record" : "stop_record")));
     on("staff", () => this.busy($("staff"), this.tell("call_staff")));
     on("lease", () => this.lease());
     on("take", () => this.lease());
