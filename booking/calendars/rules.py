@@ -1,7 +1,8 @@
 """Opening hours as arithmetic: weekly hours, dated exceptions, the step grid, all by the site's own clock."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -68,21 +69,24 @@ def _change_between(early: datetime, late: datetime, zone: ZoneInfo) -> datetime
 
 def open_spans(calendar: CalendarFacts, zone: ZoneInfo, within: Span) -> list[Span]:
     """Return when a unit is open within a span: sorted, apart from each other; a closure beats an opening."""
-    usual = [within] if calendar.hours is None else list(_weekly(calendar.hours, zone, within))
+    usual = (within,) if calendar.hours is None else _weekly(calendar.hours, zone, within)
     opened = merged([*usual, *(e.span for e in calendar.exceptions if e.is_open)])
     return clipped(without(opened, [closure.span for closure in calendar.closures]), within)
 
 
-def _weekly(hours: Sequence[WeeklyHours], zone: ZoneInfo, within: Span) -> Iterator[Span]:
-    day = within.starts_at.astimezone(zone).date() - timedelta(days=2)  # yesterday's hours may pass midnight
+@lru_cache(maxsize=512)  # many rooms share their hours, and pages ask for the same days
+def _weekly(hours: tuple[WeeklyHours, ...], zone: ZoneInfo, within: Span) -> tuple[Span, ...]:
+    day = within.starts_at.astimezone(zone).date() - timedelta(days=2)  # the hours of days before may pass midnight
     last = within.ends_at.astimezone(zone).date()
+    found = []
     while day <= last:
         for each in hours:
             if each.weekday == day.weekday():
                 span = Span(instant(day, each.opens_min, zone), instant(day, each.closes_min, zone, last=True))
-                if span.starts_at < span.ends_at:
-                    yield span
+                if span.starts_at < span.ends_at and span.overlaps(within):
+                    found.append(span)
         day += timedelta(days=1)
+    return tuple(found)
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from booking.calendars.queries import calendars_of
-from booking.calendars.rules import open_spans
+from booking.calendars.rules import clipped, open_spans
 from booking.offers.rules import PARTS, Alternative, Room, alternatives, free_spans, part_of_day, tidy_slots
 from booking.units.queries import UnitFacts, spaces
 from booking.units.rules import LONGEST_SETUP_MIN, LONGEST_USE_MIN
@@ -19,10 +19,15 @@ from incubator.sites.queries import SiteFacts
 LONGEST = timedelta(minutes=LONGEST_USE_MIN + LONGEST_SETUP_MIN)  # nothing that starts earlier can reach into a span
 SETUP = timedelta(minutes=LONGEST_SETUP_MIN)
 LONGEST_LOOK = timedelta(days=62)
-BUSY = """
+# What each reservation within the time bounds holds between $4 and $5, looked up by its id. Left to choose (`&&`, a plain join),
+# the planner scans the constraint's index once per reservation for days beyond its statistics, or all allocations otherwise.
+ALLOCATED = """
+SELECT unit, blocked FROM allocations
+WHERE reservation = r.id AND holds AND lower(blocked) < $5 AND upper(blocked) > $4 OFFSET 0"""
+BUSY = f"""
 SELECT a.unit, lower(a.blocked) AS starts_at, upper(a.blocked) AS ends_at
-FROM reservations r JOIN allocations a ON a.reservation = r.id
-WHERE r.site = $1 AND r.starts_at >= $2 AND r.starts_at < $3 AND a.holds AND a.blocked && tstzrange($4, $5)
+FROM reservations r CROSS JOIN LATERAL ({ALLOCATED}) AS a
+WHERE r.site = $1 AND r.starts_at >= $2 AND r.starts_at < $3
   AND (r.state <> 'held' OR r.hold_until > $6) AND r.id <> ALL($7::bigint[])
 ORDER BY a.blocked"""
 
@@ -127,7 +132,7 @@ async def offers(site: SiteFacts, day: date, length_min: int, kind: str = "live_
     refused = []
     for room in await rooms_within(site.id, units, whole):
         unit = room.unit
-        slots = _slots(room, site, whole, now, length_min)
+        slots = _slots(unit, _free(room, site, whole, now, length_min), site, whole, length_min)
         for slot in slots:
             found[part_of_day(slot.starts_at, site.zone)].append(
                 Offer(unit.uid, unit.name, unit.name_en, unit.note, unit.note_en, unit.capacity, slot))
@@ -143,12 +148,13 @@ async def days(site: SiteFacts, first: date, count: int, length_min: int, kind: 
     """Return how many slots of that length each of the days still has; three queries for all of them."""
     units = await spaces(site.id, [kind])
     spans = [site.day(first + timedelta(days=number)) for number in range(count)]
-    rooms = await rooms_within(site.id, units, Span(spans[0].starts_at, spans[-1].ends_at))
-    now = clock.now()
-    return [
-        DayCount(first + timedelta(days=number), sum(len(_slots(room, site, span, now, length_min)) for room in rooms))
-        for number, span in enumerate(spans)
-    ]
+    whole, now = Span(spans[0].starts_at, spans[-1].ends_at), clock.now()
+    counts = [0] * count
+    for room in await rooms_within(site.id, units, whole):
+        free = _free(room, site, whole, now, length_min)  # once for all days
+        for number, span in enumerate(spans):
+            counts[number] += len(_slots(room.unit, free, site, span, length_min))
+    return [DayCount(first + timedelta(days=number), found) for number, found in enumerate(counts)]
 
 
 async def alternatives_to(site: SiteFacts, unit: UnitFacts, wanted: Span, *, host_unit_id: int | None = None,
@@ -161,15 +167,21 @@ async def alternatives_to(site: SiteFacts, unit: UnitFacts, wanted: Span, *, hos
     return alternatives(rooms, unit.id, wanted, site.zone, clock.now(), list(host))
 
 
-def _slots(room: Room, site: SiteFacts, day: Span, now: datetime, length_min: int) -> list[Span]:
+def _free(room: Room, site: SiteFacts, span: Span, now: datetime, length_min: int) -> list[Span]:
+    """Return where the room is free from now on; a slot may end after the span, when the room is open past midnight."""
     unit = room.unit
-    latest = site.local_date(now) + timedelta(days=unit.ahead_days)
-    if not unit.min_use_min <= length_min <= unit.max_use_min or site.local_date(day.starts_at) > latest or day.ends_at <= now:
+    last = site.day(site.local_date(now) + timedelta(days=unit.ahead_days)).ends_at
+    within = Span(max(span.starts_at, now), min(span.ends_at, last) + timedelta(minutes=length_min))
+    if not unit.min_use_min <= length_min <= unit.max_use_min or within.starts_at >= min(span.ends_at, last):
         return []
-    # a slot may end after the site's day, when the room is open past midnight
-    within = Span(max(day.starts_at, now), day.ends_at + timedelta(minutes=length_min))
-    slots = tidy_slots(free_spans(room, site.zone, within), timedelta(minutes=length_min), unit.step_min, site.zone)
-    return [slot for slot in slots if slot.starts_at < day.ends_at]
+    return [each for each in free_spans(room, site.zone, within) if each.starts_at < last]
+
+
+def _slots(unit: UnitFacts, free: Sequence[Span], site: SiteFacts, day: Span, length_min: int) -> list[Span]:
+    """Return tidy slots that begin on the day."""
+    length = timedelta(minutes=length_min)
+    near = clipped([span for span in free if span.overlaps(day)], Span(day.starts_at, day.ends_at + length))
+    return [slot for slot in tidy_slots(near, length, unit.step_min, site.zone) if slot.starts_at < day.ends_at]
 
 
 def _why_not(room: Room, site: SiteFacts, day: Span, now: datetime, length_min: int) -> tuple[str, dict[str, object]]:

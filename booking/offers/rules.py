@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from booking.calendars.rules import CalendarFacts, clipped, is_on_grid, last_on_grid, next_on_grid, open_spans, without
+from booking.calendars.rules import DAY_MIN, CalendarFacts, clipped, is_on_grid, last_on_grid, next_on_grid, open_spans, without
 from booking.units.queries import UnitFacts
 from incubator.ground.errors import N_
 from incubator.ground.values import Span
@@ -58,14 +58,21 @@ def free_spans(room: Room, zone: ZoneInfo, within: Span, also_busy: Sequence[Spa
 
 
 def starts(free: Iterable[Span], length: timedelta, step_min: int, zone: ZoneInfo) -> Iterator[Span]:
-    """Yield every slot of that length on the grid within the free spans."""
+    """Yield every slot of that length on the grid within the free spans, which begin on the grid."""
     step = timedelta(minutes=step_min)
     for span in free:
+        # where clocks do not change and the day is a whole number of steps, one step leads from grid to grid
+        is_even = DAY_MIN % step_min == 0 and length % step == timedelta(0) and _offset_at(span.starts_at, zone) == _offset_at(
+            span.ends_at, zone)
         at = span.starts_at
         while at + length <= span.ends_at:
-            if is_on_grid(at, step_min, zone) and is_on_grid(at + length, step_min, zone):
+            if is_even or (is_on_grid(at, step_min, zone) and is_on_grid(at + length, step_min, zone)):
                 yield Span(at, at + length)
             at += step
+
+
+def _offset_at(moment: datetime, zone: ZoneInfo) -> timedelta | None:
+    return moment.astimezone(zone).utcoffset()
 
 
 def tidy_slots(free: Iterable[Span], length: timedelta, step_min: int, zone: ZoneInfo) -> list[Span]:

@@ -125,17 +125,19 @@ def check_rights(actor: Actor, plan: Plan) -> None:
 
 
 async def still_true(plan: Plan, locked: Locked, span: Span) -> Plan:
-    """Return the plan as it is under the locks: read again only when the unit's version has moved since.
+    """Return the plan as it is under the locks: read and judged again only when the unit's version has moved since.
 
     Raises:
         NotFound: the unit was retired meanwhile.
         MerchantPaused: the merchant may not book at present.
+        RoomClosed, OutsideHours: hours or closures changed meanwhile.
     """
     if plan.merchant_id is not None and locked.merchant_status != "active":
         raise MerchantPaused(merchant=plan.merchant_name)
     if locked.units.get(plan.unit.id) == plan.unit.version:
         return plan
     fresh = await with_calendar(await plan_for(plan.unit.id, plan.merchant_id), span)
+    rules.first_of(rules.closed(fresh.place, span))
     return msgspec.structs.replace(plan, place=fresh.place, limit_min=fresh.limit_min)
 
 

@@ -126,8 +126,8 @@ def closed(place: Place, span: Span) -> Iterator[KaiboError]:
         if closure.span.overlaps(blocked):
             yield RoomClosed(closure=closure.span, reason=closure.reason, reason_en=closure.reason_en)
             return
-    opened = open_spans(place.calendar, place.site.zone, calendar_window(span))
-    if not any(each.covers(span) for each in opened):
+    if not any(each.covers(span) for each in open_spans(place.calendar, place.site.zone, span)):
+        opened = open_spans(place.calendar, place.site.zone, calendar_window(span))
         yield OutsideHours(opening=nearest_opening(opened, span)) if opened else OutsideHours(
             N_("Not open then, nor within a week before or after."))
 

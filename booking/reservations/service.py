@@ -79,7 +79,6 @@ async def reserve(actor: Actor, wish: Wish, *, hold: bool = False, page_key: str
         async with database.transaction():
             locked = await slots.lock(plan.unit_ids | set(before), plan.merchant_id)
             plan = await planning.still_true(plan, locked, span)
-            rules.first_of(rules.closed(plan.place, span))
             await _replace_hold(actor, page_key)
             made = await _insert(actor, plan, span, title, page_key if hold else None)
             await slots.occupy(locked, made.id, plan.claims(span), plan.demand(actor, span))
@@ -168,8 +167,8 @@ async def confirm(actor: Actor, uid: UUID, *, title: str | None = None, version:
     async with database.transaction():
         locked, row = await entered(seen, version=version)
         _check_hold(row)
-        plan = await planning.still_true(plan, locked, seen.span)
         rules.first_of(rules.closed(plan.place, row.span))
+        plan = await planning.still_true(plan, locked, seen.span)
         number = await database.fetchval(
             f"UPDATE reservations SET state = 'confirmed', number = $2::text || '-' || (SELECT {NUMBER}), check_in_code = $3,"
             " title = coalesce($4, title), page_key = NULL, hold_until = NULL, version = version + 1"
@@ -214,7 +213,6 @@ async def move(actor: Actor, uid: UUID, changes: Changes, *, version: int) -> Re
             locked, row = await entered(seen, version=version, more=plan.unit_ids)
             if is_moved:
                 plan = await planning.still_true(plan, locked, span)
-                rules.first_of(rules.closed(plan.place, span))
                 await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
             await _write_move(actor, row, plan, span, title)
     except Conflict as refusal:
@@ -273,12 +271,12 @@ async def extend(actor: Actor, uid: UUID, minutes: int, *, version: int | None =
     span = Span(seen.starts_at, seen.ends_at + timedelta(minutes=minutes))
     rules.check_fields(span, seen.title, plan.place)
     plan = await planning.with_calendar(plan, span)
+    rules.first_of(rules.closed(plan.place, span))
     try:
         async with database.transaction():
             locked, row = await entered(seen, version=seen.version if version is None else version)
             _check_standing(row)
             plan = await planning.still_true(plan, locked, span)
-            rules.first_of(rules.closed(plan.place, span))
             await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
             await _write_move(as_person(actor, row), row, plan, span, row.title)
     except Conflict as refusal:

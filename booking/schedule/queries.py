@@ -9,7 +9,7 @@ import msgspec
 
 from booking.calendars.queries import calendars_of
 from booking.calendars.rules import Closure, open_spans
-from booking.offers.queries import LONGEST, SETUP
+from booking.offers.queries import ALLOCATED, LONGEST, SETUP
 from booking.reservations import rights
 from booking.units.queries import UnitFacts, spaces, unit
 from incubator.ground import clock, database
@@ -56,11 +56,11 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 # The lower bound on starts_at keeps the index scan to two days, however long the past is; no use is longer than that.
-BLOCKS = """
+BLOCKS = f"""
 SELECT r.uid, r.number, r.title, r.merchant, coalesce(m.short_name, '') AS merchant_name, coalesce(h.name, '') AS host_name,
        r.starts_at, r.ends_at, lower(a.blocked) AS blocked_from, upper(a.blocked) AS blocked_to, r.state, r.hold_until,
        r.version, r.person, r.host, r.site, a.unit
-FROM reservations r JOIN allocations a ON a.reservation = r.id AND a.holds AND a.blocked && tstzrange($4, $5)
+FROM reservations r CROSS JOIN LATERAL ({ALLOCATED}) AS a
 LEFT JOIN merchants m ON m.id = r.merchant LEFT JOIN people h ON h.id = r.host
 WHERE r.site = $1 AND r.starts_at >= $2 AND r.starts_at < $3 AND ($6::bigint IS NULL OR r.unit = $6)
   AND (r.state <> 'held' OR r.hold_until > $7)
