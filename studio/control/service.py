@@ -184,7 +184,8 @@ async def _panic(switchboard: Switchboard, rig_id: int, sender: Sender, level: i
 async def _write_panic(body: wire.PanicBody) -> None:
     async with database.transaction():
         await database.execute(
-            "INSERT INTO panic_calls (id, rig, level, person, device, called_at) VALUES ($1, $2, $3, $4, $5, now())",
+            "INSERT INTO panic_calls (id, rig, level, person, device, called_at) VALUES ($1, $2, $3, $4, $5, now())"
+            " ON CONFLICT (id) DO NOTHING",  # the director may have been told by Redis, and have written first
             body.id, body.rig, body.level, body.sender.person, body.sender.device)
         await database.execute("SELECT pg_notify($1, $2)", PANIC_CHANNEL, f"{body.rig} {body.id}")
 

@@ -370,46 +370,13 @@ def encode(body: msgspec.Struct) -> bytes:
     return _encoder.encode(body)
 
 
-_decoders: dict[type, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind)
-    for kind in (CommandBody, PanicBody, ProbeBody, Answer, RigSnapshot, MetersNow, Found, Topic)
-}
-
-
-def command(body: bytes) -> CommandBody:
-    """Return a command. Raises: msgspec.ValidationError for one of another version."""
-    found: CommandBody = _decoders[CommandBody].decode(body)
-    return found
-
-
-def panic(body: bytes) -> PanicBody:
-    """Return a panic call."""
-    found: PanicBody = _decoders[PanicBody].decode(body)
-    return found
-
-
-def probe(body: bytes) -> ProbeBody:
-    """Return a connection test."""
-    found: ProbeBody = _decoders[ProbeBody].decode(body)
-    return found
-
-
-def answer(body: bytes) -> Answer:
-    """Return an answer."""
-    found: Answer = _decoders[Answer].decode(body)
-    return found
-
-
-def snapshot(body: bytes) -> RigSnapshot:
-    """Return a snapshot."""
-    found: RigSnapshot = _decoders[RigSnapshot].decode(body)
-    return found
-
-
-def meters(body: bytes) -> MetersNow:
-    """Return sound levels."""
-    found: MetersNow = _decoders[MetersNow].decode(body)
-    return found
+# Each returns the struct, or raises msgspec.DecodeError for a body of another shape or release.
+command = msgspec.json.Decoder(CommandBody).decode
+panic = msgspec.json.Decoder(PanicBody).decode
+probe = msgspec.json.Decoder(ProbeBody).decode
+answer = msgspec.json.Decoder(Answer).decode
+snapshot = msgspec.json.Decoder(RigSnapshot).decode
+meters = msgspec.json.Decoder(MetersNow).decode
 
 
 def found(detail: dict[str, Any]) -> Found:

@@ -8,6 +8,7 @@ from incubator.ground import clock, database
 from studio.control.queries import seat
 from studio.control.service import command
 from studio.destinations.service import forget, paste
+from studio.director.director import Director
 from studio.director.wire import Outcome, OutputPhase, StartOutput, StopOutput
 from studio.live_sessions import preparation
 from studio.obs.port import OutputKind
@@ -16,8 +17,8 @@ from tests.studio.conftest import Studio, until
 KEY = "rtmp://push.example.cn/live/stream-9F3K5T?expire=4102444800&sign=ab%2F12"
 
 
-def service_of(studio: Studio, director: object) -> dict[str, object]:
-    return studio.machine(director)._service[1]  # type: ignore[arg-type]
+def service_of(studio: Studio, director: Director) -> dict[str, object]:
+    return studio.machine(director)._service[1]
 
 
 async def test_it_works(studio: Studio) -> None:
@@ -116,6 +117,7 @@ async def test_a_stream_started_at_the_computer_with_another_key_is_stopped(stud
         return bool(await database.fetchval("SELECT 1 FROM as_run WHERE what = 'alarm'"))
 
     await until(alarmed)
+    assert not machine.stream.active
 
 
 async def test_the_armed_key_may_be_started_at_the_computer(studio: Studio) -> None:
@@ -149,7 +151,8 @@ async def test_a_changed_cut_off_is_followed(studio: Studio) -> None:
     later = session.ends_at + timedelta(minutes=3)
     await database.execute("UPDATE reservations SET ends_at = $1", later)
     await preparation.follow(reservation)
-    await studio.shows(lambda s: s.plan.cut_off_at == later + timedelta(minutes=5))
+    shown = await studio.shows(lambda s: s.plan.cut_off_at == later + timedelta(minutes=5))
+    assert shown.plan.session == session.id
 
 
 @pytest.mark.parametrize("moment", ["unreachable"])

@@ -168,5 +168,7 @@ async def test_a_watcher_sees_snapshots_levels_and_silence(studio: Studio) -> No
     await until(lambda: kinds >= {"snapshot", "meters"})
     await studio.end(director)
     await until(lambda: "silence" in kinds)
+    assert studio.rig.id in studio.board._watchers
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+    assert studio.rig.id not in studio.board._watchers

@@ -66,6 +66,7 @@ async def test_by_the_database_alone(studio: Studio) -> None:
         return await database.fetchval("SELECT handled_at FROM panic_calls WHERE id = $1", call) is not None
 
     await until(handled)
+    assert all(sound.muted for sound in studio.machine(director).sounds.values())
 
 
 async def test_one_call_by_both_ways_counts_once(studio: Studio) -> None:
@@ -114,7 +115,8 @@ async def test_the_next_owner_brings_back_what_was(studio: Studio) -> None:
     second._links.machines = machines
     await studio.shows(lambda s: s.fence == 2 and s.panic.level == 1)
     await panic(studio.board, place, 0)
-    await studio.shows(lambda s: s.fence == 2 and s.program == "双人")
+    shown = await studio.shows(lambda s: s.fence == 2 and s.program == "双人")
+    assert shown.panic.level == 0
 
 
 @pytest.mark.parametrize("level", [-1, 3])
