@@ -208,8 +208,6 @@ async def _judge(actor: Actor, site: SiteFacts, wanted: Wanted, merchant_id: int
         span, _title = rules.check_fields(span, wanted.title, await _place(site, unit, span))
     except KaiboError as refusal:
         return Judged(shown, times, is_bad=True, refusal=refusal)
-    except OverflowError:
-        return Judged(shown, times, is_bad=True, refusal=Invalid.field("date", N_("Choose a day.")))
     own = await _held_ids(actor, wanted)
     quota = await _quota(site, unit, span, merchant_id, own)
     findings = [*await _findings(actor, site, unit, span, wanted), *_quota_findings(actor, site, quota)]

@@ -24,6 +24,7 @@ CHIPS: Mapping[str, tuple[str, str, str]] = {
     "expired": ("line", "x", N_("Ran out")),
 }
 LONGEST_HOURS_TEXT = 5
+YEARS = (2000, 2100)
 
 
 class Chip(msgspec.Struct, frozen=True):
@@ -118,11 +119,12 @@ def local_day(moment: datetime, site: SiteFacts) -> str:
 
 
 def day_of(text: str) -> date | None:
-    """Return the day of a form, None when it is none."""
+    """Return the day of a form or address, None when it is none or lies in another century."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if YEARS[0] <= day.year <= YEARS[1] else None
 
 
 def moment_of(day: date, text: str, site: SiteFacts) -> datetime | None:

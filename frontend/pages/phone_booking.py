@@ -36,7 +36,7 @@ from frontend.pages.reservation_view import View, view_of
 from frontend.pages.reservations import wish_of
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other
 from incubator.ground import clock
-from incubator.ground.errors import N_, Invalid, KaiboError
+from incubator.ground.errors import N_, Conflict, Invalid, KaiboError
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 from incubator.sites.queries import SiteFacts, first_site
@@ -143,8 +143,7 @@ def query_of(request: AnyRequest, site: SiteFacts) -> Query:
     """Return what the address asks for, within what can be chosen."""
     asked, today = request.query_params, site.local_date(clock.now())
     kind, hours, day = asked.get("kind", ""), asked.get("hours", ""), day_of(asked.get("date", ""))
-    in_range = day is not None and 2000 <= day.year <= 2100
-    return Query(kind if kind in KINDS else KINDS[0], day if in_range and day is not None else today,
+    return Query(kind if kind in KINDS else KINDS[0], day or today,
                  int(hours) if hours in {str(one) for one in LENGTHS_H} else USUAL_LENGTH_H)
 
 
@@ -169,7 +168,7 @@ async def book(request: AnyRequest) -> Response[Any]:
     wanted = wanted_of(fields)
     try:
         made = await service.reserve(actor, await wish_of(actor, site, wanted))
-    except KaiboError as refusal:
+    except (Conflict, Invalid) as refusal:
         query = query_of(request, site)
         query = msgspec.structs.replace(query, day=day_of(wanted.date) or query.day, kind=wanted.kind or query.kind)
         confirm = await confirmation_of(actor, site, wanted, query, refusal)

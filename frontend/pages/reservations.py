@@ -23,7 +23,7 @@ from frontend.pages.grid import Look, asked_day, can_book, show_day
 from frontend.pages.reservation_view import deeds_of, row_of, unit_name, view_of
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other
 from incubator.ground import clock
-from incubator.ground.errors import N_, FieldError, Invalid, KaiboError
+from incubator.ground.errors import N_, Conflict, FieldError, Invalid, KaiboError
 from incubator.ground.rights import Actor
 from incubator.sites.queries import SiteFacts, first_site
 from studio.live_sessions import queries as live_sessions
@@ -114,7 +114,7 @@ async def book(request: AnyRequest) -> Response[Any]:
         return await _sheet_again(request, actor, site, wanted, None)
     try:
         made = await service.reserve(actor, await wish_of(actor, site, wanted), page_key=wanted.page_key or None)
-    except KaiboError as refusal:
+    except (Conflict, Invalid) as refusal:
         return await _sheet_again(request, actor, site, wanted, refusal)
     await announce_quietly(app_redis(request), made.id)
     undo = Undo(f"/reservations/{made.uid}/cancel", {"version": str(made.version), "back": "grid"})
@@ -171,10 +171,10 @@ async def _run(request: AnyRequest, uid: UUID, done: str, verb: Verb) -> Respons
     fields = await form(request)
     try:
         one = await verb(actor, uid, fields)
-    except KaiboError as refusal:
-        if not is_htmx(request) and status_of(refusal) in (409, 422):
-            return await _show(request, actor, uid, refusal=refusal, values=fields)
-        raise
+    except (Conflict, Invalid) as refusal:
+        if is_htmx(request):
+            raise
+        return await _show(request, actor, uid, refusal=refusal, values=fields)
     await announce_quietly(app_redis(request), one.id)
     return _after(request, one, done, None)
 
@@ -194,7 +194,7 @@ async def move(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
         if fields.get("choose") and fields.get("back") != "grid":
             fields = {**fields, "space": wanted.space, "date": wanted.date, "from": wanted.starts, "to": wanted.ends}
         after = await service.move(actor, uid, await _changes(wanted, fields, site), version=_version(fields) or 0)
-    except KaiboError as refusal:
+    except (Conflict, Invalid) as refusal:
         if fields.get("back") == "grid":
             return await _sheet_again(request, actor, site, wanted, refusal)
         return await _show(request, actor, uid, refusal=refusal, values=fields)

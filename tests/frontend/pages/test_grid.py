@@ -1,0 +1,123 @@
+"""The schedule of a day, the sheet, the week of a room."""
+
+import re
+from typing import Any
+
+from booking.calendars import service as calendars
+from incubator.ground.values import Span
+from tests.frontend.pages.conftest import DAY, HOUSE, Centre, in_days
+
+
+async def test_it_works(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice)
+    page = await (await visit(centre.people.alice)).get(f"/days/{DAY}")
+    assert page.status_code == 200
+    block = re.search(rf'<div class="([^"]+)" id="b{made.uid}"', page.text)
+    assert block is not None
+    # eight o'clock is step 0: blocked from 9:45 (21) for 2 h 30 (30), setup and teardown of three steps
+    assert block.group(1) == "bk mine s21 w30 a3 z3"
+    assert 'role="grid" tabindex="0"' in page.text
+
+
+async def test_today_is_found(centre: Centre, visit: Any) -> None:
+    page = await (await visit(centre.people.alice)).get("/days?kind=meeting_room")
+    assert str(page.url).endswith("/days/2026-11-24?kind=meeting_room")
+    assert "3 号间" in page.text
+    assert "1 号间" not in page.text
+
+
+async def test_others_read_taken(centre: Centre, visit: Any) -> None:
+    await centre.book(centre.people.charlie, title="怀菊花茶秋季场")
+    page = await (await visit(centre.people.alice)).get(f"/days/{DAY}")
+    assert "怀菊花茶" not in page.text
+    assert "沁河花茶" not in page.text
+    assert "已占用" in page.text
+
+
+async def test_staff_read_everything_and_choose_a_merchant(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.charlie, title="怀菊花茶秋季场")
+    page = await (await visit(centre.people.dora)).get(f"/days/{DAY}?for={centre.people.other_uid}")
+    assert "怀菊花茶秋季场" in page.text
+    assert re.search(rf'class="bk mine [^"]+" id="b{made.uid}"', page.text)
+    assert f'<option value="{centre.people.other_uid}" selected>' in page.text
+
+
+async def test_the_page_asks_for_its_lanes_alone(centre: Centre, visit: Any) -> None:
+    part = await (await visit(centre.people.alice)).get(f"/days/{DAY}", partial=True)
+    assert part.text.startswith('\n<div class="gw') or part.text.lstrip().startswith('<div class="gw')
+    assert "<html" not in part.text
+
+
+async def test_a_closure_says_why(centre: Centre, visit: Any) -> None:
+    span = Span(centre.at("12:00"), centre.at("17:00"))
+    await calendars.close(HOUSE, span, unit_id=centre.rooms[0].id, reason="排风检修", reason_en="Vent repair")
+    page = await (await visit(centre.people.alice)).get(f"/days/{DAY}")
+    assert "排风检修" in page.text
+
+
+async def test_only_free_rooms(centre: Centre, visit: Any) -> None:
+    await centre.book(centre.people.dora, 0, "08:15", "14:00")
+    await centre.book(centre.people.dora, 0, "14:30", "21:45")
+    page = await (await visit(centre.people.dora)).get(f"/days/{DAY}?free=1")
+    assert "2 号间" in page.text
+    assert 'data-name="1 号间"' not in page.text
+
+
+async def test_a_day_that_is_none(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    for day in ("tomorrow", "2026-13-45", "9999-12-31", "0001-01-01"):
+        assert (await visitor.get(f"/days/{day}")).status_code == 404
+
+
+async def test_nobody_signed_in(centre: Centre, anonymous: Any) -> None:
+    answer = await anonymous.get(f"/days/{DAY}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next=/days/{DAY}")
+
+
+async def test_the_sheet_suggests_and_judges(centre: Centre, visit: Any) -> None:
+    await centre.book(centre.people.charlie, 1, "18:30", "21:30", "怀菊花茶秋季场")
+    part = await (await visit(centre.people.alice)).get(
+        f"/days/{DAY}/sheet?space={centre.rooms[1].uid}&from=16:30&to=18:15", partial=True)
+    assert "撤场到 18:30，而另一场预约从 18:15 开始布场，重叠 15" in part.text
+    assert 'data-bad="1"' in part.text
+    assert "提前 15" in part.text
+
+
+async def test_the_check_knows_its_own_hold(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    await visitor.get(f"/days/{DAY}?new=1")
+    fields = {"space": centre.rooms[0].uid, "date": DAY, "start": "10:00", "to": "12:00", "page_key": "k"}
+    held = (await visitor.post("/reservations/hold", **fields)).json()
+    query = f"space={centre.rooms[0].uid}&date={DAY}&from=10:00&to=12:00&kind=live_room"
+    assert 'data-bad=""' in (await visitor.get(f"/reservations/check?{query}&hold={held['id']}", partial=True)).text
+    assert 'data-bad="1"' in (await visitor.get(f"/reservations/check?{query}", partial=True)).text
+    await visitor.post("/reservations/release", hold=held["id"])
+    assert 'data-bad=""' in (await visitor.get(f"/reservations/check?{query}", partial=True)).text
+
+
+async def test_quota_is_shown_before_booking(centre: Centre, visit: Any) -> None:
+    await centre.book(centre.people.alice, 0, "08:15", "16:15")
+    part = await (await visit(centre.people.alice)).get(
+        f"/days/{DAY}/sheet?space={centre.rooms[1].uid}&from=17:00&to=20:00", partial=True)
+    assert re.search("已用 8 .* 本次 3 .*共 10 ", part.text)
+    assert re.search("额度不够：本周剩 2 .*缩短，或找前台。", part.text)
+
+
+async def test_the_form_without_scripts(centre: Centre, visit: Any) -> None:
+    page = await (await visit(centre.people.alice)).get(f"/days/{DAY}?new=1")
+    assert 'action="/reservations/new"' in page.text
+    assert page.text.count(" selected>") == 3
+
+
+async def test_week_of_a_room(centre: Centre, visit: Any) -> None:
+    await centre.book(centre.people.alice)
+    page = await (await visit(centre.people.alice)).get(f"/units/{centre.rooms[0].uid}/week/{DAY}")
+    assert page.status_code == 200
+    assert page.text.count('role="row"') == 8
+    assert "铁棍山药专场" in page.text
+
+
+async def test_week_of_another_room_by_the_select(centre: Centre, visit: Any) -> None:
+    first, second = centre.rooms[0].uid, centre.rooms[1].uid
+    page = await (await visit(centre.people.alice)).get(f"/units/{first}/week/{in_days(3)}?room={second}")
+    assert f"/units/{second}/week/" in str(page.url)

@@ -1,0 +1,49 @@
+"""Home: what do I do now."""
+
+from typing import Any
+
+from booking.reservations import queries
+from incubator.ground import clock
+from tests.frontend.pages.conftest import Centre
+
+
+async def test_it_works(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice, day="2026-11-24", starts="16:00", ends="18:00")
+    page = await (await visit(centre.people.alice)).get("/")
+    assert "Alice，下午好" in page.text
+    assert "距开始 1" in page.text
+    assert await queries.check_in_code(centre.people.alice, made.uid) in page.text
+    assert "本周剩 8" in page.text
+    assert "您常用的时段" in page.text
+
+
+async def test_a_merchant_without_booking(centre: Centre, visit: Any) -> None:
+    page = await (await visit(centre.people.charlie)).get("/")
+    assert "还没有预约" in page.text
+    assert 'href="/book"' in page.text
+
+
+async def test_staff_see_who_is_due(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice, day="2026-11-24", starts="15:00", ends="17:00")
+    with clock.frozen_at(centre.at("15:12", "2026-11-24")):
+        page = await (await visit(centre.people.dora)).get("/")
+    assert "还没签到，晚了 12" in page.text
+    assert f'action="/reservations/{made.uid}/check-in"' in page.text
+    assert f'action="/reservations/{made.uid}/no-show"' in page.text
+    assert "现场预约" in page.text
+
+
+async def test_an_auditor_reads_and_does_nothing(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice, day="2026-11-24", starts="15:00", ends="17:00")
+    with clock.frozen_at(centre.at("15:12", "2026-11-24")):
+        page = await (await visit(centre.people.aud)).get("/")
+    assert "铁棍山药专场" in page.text
+    assert "/check-in" not in page.text
+    assert await queries.check_in_code(centre.people.alice, made.uid) not in page.text
+    assert "现场预约" not in page.text
+
+
+async def test_every_role_has_a_home(centre: Centre, visit: Any) -> None:
+    people = centre.people
+    for actor in (people.alice, people.bob, people.dora, people.olaf, people.mia, people.ada, people.aud):
+        assert (await (await visit(actor)).get("/")).status_code == 200

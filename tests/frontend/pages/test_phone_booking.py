@@ -1,0 +1,75 @@
+"""The phone's way: slots, confirmation, done."""
+
+import re
+from typing import Any
+
+from booking.reservations import queries
+from tests.frontend.pages.conftest import DAY, Centre, query_of, uid_in
+
+
+async def test_it_works(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    page = await visitor.get(f"/book?date={DAY}")
+    slot = re.search(r'<a class="slot" href="([^"]+)" data-confirm>', page.text)
+    assert slot is not None
+    confirmation = await visitor.get(slot.group(1).replace("&amp;", "&"), partial=True)
+    assert "15 分钟" not in confirmation.text
+    chosen = query_of(slot.group(1))
+    answer = await visitor.post("/book", space=chosen["space"], date=DAY, start=chosen["from"], to=chosen["to"])
+    assert answer.status_code == 303
+    done = await visitor.get(answer.headers["location"])
+    made = await queries.reservation(centre.people.alice, uid_in(answer.headers["location"]))
+    assert made.merchant_id == centre.people.sunrise_id
+    assert made.number in done.text
+    assert await queries.check_in_code(centre.people.alice, made.uid) in done.text
+
+
+async def test_days_say_how_much_is_free(centre: Centre, visit: Any) -> None:
+    page = await (await visit(centre.people.alice)).get("/book?hours=3")
+    assert len(re.findall(r"\d+ 档", page.text)) == 14
+
+
+async def test_full_rooms_say_why(centre: Centre, visit: Any) -> None:
+    await centre.book(centre.people.dora, 0, "08:15", "14:00")
+    await centre.book(centre.people.dora, 0, "14:30", "21:45")
+    page = await (await visit(centre.people.alice)).get(f"/book?date={DAY}")
+    assert "1 间订不到，看原因" in page.text
+
+
+async def test_somebody_was_faster(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    await centre.book(centre.people.charlie, 0, "19:00", "21:00")
+    fields = {"space": centre.rooms[0].uid, "date": DAY, "start": "19:00", "to": "21:00", "title": "我的场次"}
+    whole = await visitor.post("/book", **fields)
+    assert whole.status_code == 409
+    assert 'value="我的场次"' in whole.text
+    part = await visitor.post("/book", partial=True, **fields)
+    assert part.status_code == 409
+    assert 'class="alt"' in part.text
+    assert "<html" not in part.text
+
+
+async def test_ten_thousand_characters(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    answer = await visitor.post("/book", space=centre.rooms[0].uid, date=DAY, start="19:00", to="21:00", title="山" * 10_000)
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+
+
+async def test_somebody_without_merchant(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.aud)
+    page = await visitor.get("/book")
+    assert "您还不属于任何商家" in page.text
+    answer = await visitor.post("/book", space=centre.rooms[0].uid, date=DAY, start="19:00", to="21:00")
+    assert answer.status_code == 403
+
+
+async def test_other_peoples_done_page(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.charlie)
+    assert (await (await visit(centre.people.alice)).get(f"/book/done/{made.uid}")).status_code == 404
+
+
+async def test_odd_addresses(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    for query in ("kind=spaceship", "date=never", "hours=99", "space=x&from=y&to=z", "date=9999-12-31"):
+        assert (await visitor.get(f"/book?{query}")).status_code == 200
