@@ -79,7 +79,7 @@ async def _miss(actor: Actor, seen: Seen, code: str | None) -> Conflict | None:
     if device["locked_until"] is not None and device["locked_until"] > now:
         return TooManyMisses(until=device["locked_until"])
     right = await database.fetchval("SELECT check_in_code FROM reservations WHERE id = $1", seen.id)
-    if right and hmac.compare_digest(right.encode(), (code or "").strip().encode()):
+    if right and hmac.compare_digest(right.encode(), (code or "").strip().encode(errors="replace")):
         await database.execute("UPDATE devices SET misses = 0, locked_until = NULL WHERE id = $1", actor.device_id)
         return None
     misses = device["misses"] + 1

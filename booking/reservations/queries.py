@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from booking.policies.rules import Quota
 from booking.reservations import rights
 from booking.reservations.tables import State
 from booking.units.queries import units_by_id
+from incubator.accounts.rules import visible
 from incubator.ground import clock, database
 from incubator.ground.errors import NotFound
 from incubator.ground.rights import Actor
@@ -165,7 +166,7 @@ async def find(actor: Actor, site_id: int, text: str = "", filters: Filters | No
 
 
 def _searchable(text: str) -> str:
-    return text.strip().replace("%", "").replace("_", "").replace("\\", "")[:80]
+    return visible(text).replace("%", "").replace("_", "").replace("\\", "")[:80]
 
 
 def _cursor(last: ReservationFacts) -> str:
@@ -175,9 +176,10 @@ def _cursor(last: ReservationFacts) -> str:
 def _read_cursor(cursor: str | None) -> tuple[datetime | None, int]:
     """Return where to go on; an unreadable cursor begins anew."""
     try:
-        moment, last = base64.urlsafe_b64decode(cursor or "").decode().split("|")
-        return datetime.fromisoformat(moment), int(last)
-    except (ValueError, binascii.Error):
+        text, last = base64.urlsafe_b64decode(cursor or "").decode().split("|")
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+        return moment, min(int(last), 2**63 - 1)
+    except (ValueError, OverflowError, binascii.Error):
         return None, 0
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from booking.reservations import planning, rights, rules, slots
@@ -31,6 +32,9 @@ INSERT INTO reservations (uid, number, state, site, unit, merchant, person, host
 VALUES ($1, CASE WHEN $2::text IS NOT NULL THEN $2 || '-' || (SELECT {NUMBER}) END,
         $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 RETURNING id, number"""
+
+
+LONGEST_KEY = 100
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -69,6 +73,7 @@ async def reserve(actor: Actor, wish: Wish, *, hold: bool = False, page_key: str
         Forbidden: the actor may not book for this merchant.
         Invalid: fields, all at once.
         Past, TooFarAhead, RoomClosed, OutsideHours, MerchantPaused, OverQuota: the reason.
+        Stale: the same page asked for another hold at the same moment.
         SlotTaken: somebody was faster; `extra["alternatives"]` says what would work.
     """
     plan, span, title = await _planned(actor, wish)
@@ -107,8 +112,8 @@ async def _own_hold(actor: Actor, page_key: str | None) -> list[int]:
     """Return the units that the page's hold takes, so that they can be locked together with the new ones."""
     if page_key is None:
         return []
-    if len(page_key) > 100:
-        raise Invalid.field("page_key", N_("At most {most} characters; this has {count}."), most=100, count=len(page_key))
+    if len(page_key) > LONGEST_KEY or not page_key.isprintable():
+        raise Invalid.field("page_key", N_("The key of a page has at most {most} printable characters."), most=LONGEST_KEY)
     rows = await database.fetch(
         "SELECT a.unit FROM reservations r JOIN allocations a ON a.reservation = r.id"
         " WHERE r.person = $1 AND r.page_key = $2 AND r.state = 'held'", actor.person_id, page_key)
@@ -130,9 +135,15 @@ async def _insert(actor: Actor, plan: Plan, span: Span, title: str, page_key: st
     is_hold = page_key is not None
     state = State.HELD if is_hold else State.CONFIRMED
     hold_until = now + timedelta(minutes=HOLD_MIN) if is_hold else None
-    row = await database.fetchrow(
-        INSERT, uid, None if is_hold else _prefix(plan, now), state.value, unit.site_id, unit.id, plan.merchant_id,
+    values = (
+        uid, None if is_hold else _prefix(plan, now), state.value, unit.site_id, unit.id, plan.merchant_id,
         actor.person_id, plan.host_id, title, span.starts_at, span.ends_at, page_key, hold_until, "" if is_hold else _code(), now)
+    try:
+        row = await database.fetchrow(INSERT, *values)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "hold_once":
+            raise
+        raise Stale() from error  # the same page asked for two rooms at the same moment
     return ReservationFacts(
         row["id"], uid, row["number"], state.value, unit.site_id, unit.id, unit.uid, unit.kind, unit.name, unit.name_en,
         plan.merchant_id, plan.merchant_uid, plan.merchant_name, actor.person_id, actor.name, plan.host_id, plan.host_name, title,

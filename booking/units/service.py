@@ -103,7 +103,7 @@ async def unit_of_person(person_id: int, site_id: int) -> int:
     """Return the unit of a person, made now if this is the first booking; safe against a rival who does the same."""
     await database.execute(
         "INSERT INTO units (uid, site, kind, code, name, name_en, person)"
-        " SELECT $1, $2, 'person', 'P' || id, name, coalesce(nullif(name_latin, ''), name), id FROM people WHERE id = $3"
+        " SELECT $1, $2, 'person', '@' || id, name, coalesce(nullif(name_latin, ''), name), id FROM people WHERE id = $3"
         " ON CONFLICT (person) DO NOTHING", new_uid(), site_id, person_id)
     found: int | None = await database.fetchval("SELECT id FROM units WHERE person = $1", person_id)
     if found is None:

@@ -52,6 +52,9 @@ async def test_a_page_has_one_hold(people: People, rooms: Rooms) -> None:
 async def test_a_hold_needs_its_page(people: People, rooms: Rooms) -> None:
     with pytest.raises(Invalid):
         await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True)
+    for key in ("x" * 101, "a\x00"):
+        with pytest.raises(Invalid):
+            await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key=key)
 
 
 async def test_a_run_out_hold(people: People, rooms: Rooms) -> None:

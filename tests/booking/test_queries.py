@@ -100,6 +100,8 @@ async def test_pages_of_a_list(people: People, rooms: Rooms) -> None:
         if cursor is None:
             break
     assert seen == [each.uid for each in reversed(made)]
+    for cursor in ("nonsense", "MjAyNi0xMS0yM3wx", "OTk5OS0xMi0zMVQwMDowMDowMC0xMDowMHwx", "x" * 1000, "中"):
+        await queries.find(people.dora, people.site.id, "\x00", cursor=cursor, limit=2)
     assert len((await queries.find(people.dora, people.site.id, cursor="nonsense", limit=2)).items) == 2
 
 

@@ -208,3 +208,15 @@ async def test_a_host_in_two_rooms(ground: Field) -> None:
             for room in (ground.rooms.one, ground.rooms.two)])
         assert (len(outcome.won), outcome.refused) == (1, ["slot-taken"])
     assert await harness.overlaps() == 0
+
+
+async def test_one_page_holds_two_rooms(ground: Field) -> None:
+    """A page has one hold, however quickly it asks for two."""
+    alice = ground.people.alice
+    for number in range(ROUNDS):
+        outcome = await rivals(*[
+            lambda room=room, number=number: service.reserve(alice, wish(room, ground.start(number)), hold=True, page_key="p")
+            for room in (ground.rooms.meeting, ground.rooms.two)])
+        assert set(outcome.refused) <= {"stale", "over-quota"}
+        assert outcome.won
+    assert await database.fetchval("SELECT count(*) FROM reservations WHERE state = 'held'") == 1
