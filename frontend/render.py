@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,16 @@ def iso(moment: Any) -> str:
     return str(moment.isoformat())
 
 
+def pairs(names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return keys with their names told, for the choices of a field."""
+    return [(key, i18n.gettext(name)) for key, name in names.items()]
+
+
+def seconds(count: float) -> timedelta:
+    """Return a count of seconds as a duration, to be told."""
+    return timedelta(seconds=count)
+
+
 def step(moment: Any, opens: Any) -> int:
     """Return how many steps of 5 minutes a moment lies after the opening; never before it or beyond the day."""
     steps = int((moment - opens).total_seconds() // (statics.STEP_MIN * 60))
@@ -108,9 +119,10 @@ def make_environment(folder: Path = TEMPLATES, *, reload: bool = False) -> Envir
     )
     env.filters |= {name: _filter(tell) for name, tell in formats.SPECS.items() if name not in ("list", "word")}
     env.filters |= {"told": shown, "initial": initial, "iso": iso, "word": lambda msgid: i18n.gettext(str(msgid)),
-                    "listing": _filter(formats.listing), "step": step}
+                    "listing": _filter(formats.listing), "step": step, "seconds": seconds}
     env.globals |= {
         "_": _, "ngettext": counted, "translate": translated, "static": statics.url, "scripts": scripts, "share": share,
+        "pairs": pairs,
         "htmx_config": HTMX_CONFIG, "lang": i18n.current_tag, "locale_code": i18n.current_code,
     }
     return env

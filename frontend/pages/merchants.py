@@ -8,19 +8,29 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from booking.reservations import queries as reservations
+from booking.reservations.rules import STATE_NAMES
 from frontend import i18n
 from frontend.auth import signed_in
 from frontend.views import AnyRequest, form, form_lists, page, see_other
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
 from incubator.ground.audit import queries as audit
-from incubator.ground.errors import Invalid, KaiboError, NotFound
-from incubator.ground.rights import MERCHANT_ROLES, Actor, Role
+from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
+from incubator.ground.rights import MERCHANT_ROLES, ROLE_NAMES, Actor, Role
 from incubator.merchants import queries, rights, rules, service
 from incubator.merchants.queries import MerchantFile
 from incubator.sites.queries import first_site
 from studio.live_sessions import queries as live_sessions
 
+VERB_NAMES = {
+    "register": N_("put on file"), "update": N_("changed the profile"), "set_status": N_("changed the state"),
+    "add_shop": N_("added a shop"), "close_shop": N_("closed a shop"), "grant": N_("gave a role"),
+    "end_grant": N_("took a role away"),
+    "reserve": N_("booked"), "confirm": N_("booked"), "move": N_("changed a booking"), "extend": N_("extended a booking"),
+    "end_early": N_("ended a booking early"), "cancel": N_("cancelled a booking"), "check_in": N_("checked in"),
+    "mark_no_show": N_("noted a no-show"), "finish": N_("finished a booking"), "paste": N_("pasted a stream key"),
+    "forget": N_("removed a stream key"),
+}
 PROFILE_FIELDS = ("name", "short_name", "kind", "credit_code", "contact_name", "contact_phone", "town", "products")
 
 
@@ -82,7 +92,8 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, form_name: str 
         warnings=[i18n.translate(w.msgid, dict(w.params)) for w in warnings],
         reservations=await reservations.of_merchant(actor, file.id),
         live_sessions=await live_sessions.of_merchant(actor, file.id),
-        history=await audit.history_of_merchant(file.id), kinds=rules.KINDS, statuses=rules.STATUSES, platforms=rules.PLATFORMS,
+        history=await audit.history_of_merchant(file.id), role_names=ROLE_NAMES, state_names=STATE_NAMES, verb_names=VERB_NAMES,
+        kinds=rules.KINDS, statuses=rules.STATUSES, platforms=rules.PLATFORMS,
         roles=sorted(MERCHANT_ROLES), can_update=rights.can_update(actor, file.id), today=clock.now().date(),
         can_change_status=rights.can_change_status(actor), can_change_members=rights.can_change_members(actor, file.id),
     )

@@ -12,6 +12,7 @@ from frontend.views import AnyRequest, app_redis, form, page, see_other
 from incubator.accounts import service
 from incubator.accounts.service import WrongSignIn
 from incubator.ground.errors import Invalid
+from incubator.ground.rights import ROLE_NAMES
 
 TRIES_PER_LOGIN = 10
 TRIES_PER_ADDRESS = 60
@@ -51,7 +52,7 @@ async def _sign_in_form(request: AnyRequest, *, next_path: str, login: str = "",
                         status: int = 200) -> Response[Any]:
     accounts = demo_accounts.ACCOUNTS if request.app.state.house.is_demo else ()
     return await page(request, "sign_in.html", status=status, next_path=next_path, login=login, error=error,
-                      demo_accounts=accounts, demo_password=demo_accounts.PASSWORD if accounts else "")
+                      role_names=ROLE_NAMES, demo_accounts=accounts, demo_password=demo_accounts.PASSWORD if accounts else "")
 
 
 @post("/sign-in", include_in_schema=False, status_code=303)
