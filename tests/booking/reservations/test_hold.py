@@ -1,0 +1,81 @@
+"""Hold and confirm: one hold per page, five minutes, then it is anybody's."""
+
+from datetime import timedelta
+
+import pytest
+
+from booking.reservations import jobs, queries, service
+from booking.reservations.refusals import (
+    HoldExpired,
+    SlotTaken,
+    WrongState,
+)
+from incubator.ground import clock, database
+from incubator.ground.errors import Forbidden, Invalid, NotFound
+from tests.booking.conftest import NOW, Rooms, at, booked, wish
+from tests.people import People
+
+LATER = timedelta(minutes=6)
+
+
+async def test_hold_and_confirm(people: People, rooms: Rooms) -> None:
+    held = await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
+    assert (held.state, held.number, held.hold_until) == ("held", None, NOW + timedelta(minutes=5))
+    assert await database.fetchval("SELECT count(*) FROM audit_entries WHERE thing = 'reservation'") == 0
+    with pytest.raises(SlotTaken):
+        await booked(people.charlie, rooms.one, at(15))
+    made = await service.confirm(people.alice, held.uid, title="专场")
+    assert (made.state, made.title, made.hold_until) == ("confirmed", "专场", None)
+    assert made.number is not None
+    assert len(await queries.check_in_code(people.alice, made.uid)) == 4
+    with pytest.raises(WrongState):
+        await service.confirm(people.alice, held.uid)
+
+
+async def test_a_page_has_one_hold(people: People, rooms: Rooms) -> None:
+    first = await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
+    await service.reserve(people.alice, wish(rooms.one, at(15, 30)), hold=True, page_key="a")
+    other = await service.reserve(people.alice, wish(rooms.two, at(15)), hold=True, page_key="b")
+    assert (await queries.reservation(people.alice, first.uid)).state == "expired"
+    assert (await queries.reservation(people.alice, other.uid)).state == "held"
+    made = await service.reserve(people.alice, wish(rooms.one, at(15, 30)), page_key="a")
+    assert made.state == "confirmed"
+
+
+async def test_a_hold_needs_its_page(people: People, rooms: Rooms) -> None:
+    with pytest.raises(Invalid):
+        await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True)
+    for key in ("x" * 101, "a\x00"):
+        with pytest.raises(Invalid):
+            await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key=key)
+
+
+async def test_a_run_out_hold(people: People, rooms: Rooms) -> None:
+    held = await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
+    with clock.frozen_at(NOW + LATER):
+        with pytest.raises(HoldExpired):
+            await service.confirm(people.alice, held.uid)
+        made = await booked(people.charlie, rooms.one, at(15))  # the next writer releases it
+        assert made.state == "confirmed"
+        assert (await queries.reservation(people.alice, held.uid)).state == "expired"
+        with pytest.raises(HoldExpired):
+            await service.confirm(people.alice, held.uid)
+
+
+async def test_holds_are_released_and_deleted_by_job(people: People, rooms: Rooms) -> None:
+    held = await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
+    assert await jobs.release_holds({}) == "0 released, 0 deleted"
+    with clock.frozen_at(NOW + LATER):
+        assert await jobs.release_holds({}) == "1 released, 0 deleted"
+        assert (await queries.reservation(people.alice, held.uid)).state == "expired"
+    with clock.frozen_at(NOW + timedelta(days=2)):
+        assert await jobs.release_holds({}) == "0 released, 1 deleted"
+        assert await queries.facts(held.id) is None
+
+
+async def test_somebody_elses_hold(people: People, rooms: Rooms) -> None:
+    held = await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
+    with pytest.raises(Forbidden):
+        await service.confirm(people.bob, held.uid)
+    with pytest.raises(NotFound):
+        await service.confirm(people.charlie, held.uid)
