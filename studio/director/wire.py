@@ -21,8 +21,6 @@ FENCES_LIFE_S = 60
 PROBE_LIFE_S = 12
 LONGEST_LIST = 64
 
-TOPICS = "topics"
-
 
 def command_key(command_id: UUID) -> str:
     """Return where the body of a command lies; its TTL is the rest of the command's life."""
@@ -346,13 +344,6 @@ class Found(msgspec.Struct, frozen=True):
     has_virtual_camera: bool
     can_be_aborted: bool
     took_ms: int
-
-
-class Topic(msgspec.Struct, frozen=True):
-    """Something changed: look again. Carries no content, since viewers differ in rights."""
-
-    topic: str
-    version: int = 0
 
 
 class Picture(msgspec.Struct, frozen=True):
