@@ -282,6 +282,7 @@ function cancelPress() {
 
 addEventListener("pointerup", (event) => {
   cancelPress();
+  if (isLate) setTimeout(refresh, 0);
   cancelAnimationFrame(frame);
   if (!drag) return;
   if (drag.kind !== "new" && drag.moved) pull(event);
@@ -345,7 +346,7 @@ function press() {
   if (link) return location.assign(link.href);
   if (cell.block || !canBook()) return;
   const isChosen = chosen && chosen.unit === cell.lane.unit && chosen.from <= cursor.at && cursor.at < chosen.till;
-  if (isChosen && form()) return void form().querySelector("#s-title, select").focus();
+  if (isChosen && form()) return void (form().querySelector("#s-title") ?? form().querySelector("select")).focus();
   choose({ unit: cell.lane.unit, ...usual(cell.lane, cursor.at), block: null });
   follow();
 }
@@ -368,10 +369,13 @@ document.getElementById("new")?.addEventListener("click", (event) => {
 
 // ── time passes, others book ──────────────────────────────────────────────
 
+let isLate = false; // a change came while something was being dragged: the lanes wait until it is let go
+
 async function refresh() {
   const was = grid();
   const answer = await get(`/days/${was.dataset.date}?${was.dataset.query}`);
-  if (!answer.ok || drag) return;
+  isLate = Boolean(pressed || drag);
+  if (!answer.ok || isLate || was !== grid()) return;
   const hadFocus = document.activeElement === was;
   was.outerHTML = await answer.text();
   if (hadFocus) grid().focus({ preventScroll: true });
@@ -402,7 +406,7 @@ function tick() {
 }
 
 setInterval(tick, 1000);
-new Feed(grid, document.getElementById("fresh"), () => { if (!drag) refresh(); }).open();
+new Feed(grid, document.getElementById("fresh"), refresh).open();
 addEventListener("pagehide", release);
 
 const line = document.getElementById("nowline");
