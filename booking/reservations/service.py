@@ -251,14 +251,14 @@ def _check_move(actor: Actor, seen: Seen, plan: Plan, span: Span) -> None:
     rules.first_of(rules.closed(plan.place, span))
 
 
-async def _write_move(actor: Actor, row: Row, plan: Plan, span: Span, title: str) -> None:
+async def _write_move(actor: Actor, row: Row, plan: Plan, span: Span, title: str, *, verb: str = "move") -> None:
     await database.execute(
         "UPDATE reservations SET unit = $2, starts_at = $3, ends_at = $4, title = $5, version = version + 1 WHERE id = $1",
         row.id, plan.unit.id, span.starts_at, span.ends_at, title)
     after = {"unit": plan.unit.id, "starts_at": span.starts_at, "ends_at": span.ends_at, "title": title}
     before = {name: getattr(row, name) for name in after}
     changed = {name for name, value in after.items() if before[name] != value}
-    await tell(actor, "move", "ReservationMoved", row.id, row.merchant, before={n: before[n] for n in changed},
+    await tell(actor, verb, "ReservationMoved", row.id, row.merchant, before={n: before[n] for n in changed},
                 after={n: after[n] for n in changed})
 
 
@@ -289,7 +289,7 @@ async def extend(actor: Actor, uid: UUID, minutes: int, *, version: int | None =
             _check_standing(row)
             plan = await planning.still_true(plan, locked, span)
             await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
-            await _write_move(as_person(actor, row), row, plan, span, row.title)
+            await _write_move(as_person(actor, row), row, plan, span, row.title, verb="extend")
     except Conflict as refusal:
         raise await planning.explained(refusal, plan, span, [seen.id]) from None
     return await as_it_is(seen.id)

@@ -129,7 +129,7 @@ async def test_a_tablet_commands_from_check_in_to_cut_off(people: People, rooms:
         assert await devices.current_for(rooms.one.id) is not None
     with clock.frozen_at(at(17, 20)):
         assert await devices.current_for(rooms.one.id) is None
-    entry = await database.fetchrow("SELECT person, device FROM audit_entries WHERE verb = 'move' ORDER BY id DESC LIMIT 1")
+    entry = await database.fetchrow("SELECT person, device FROM audit_entries WHERE verb = 'extend' ORDER BY id DESC LIMIT 1")
     assert (entry["person"], entry["device"]) == (people.dora.person_id, device.device_id)
 
 
