@@ -223,7 +223,11 @@ class ObsVerbs(ABC):
         await self._ask("SetStreamServiceSettings", Way.WRITE, wanted)
 
     async def wipe_destination(self) -> None:
-        """Overwrite every field with nothing; OBS refuses to take empty settings."""
+        """Overwrite every field with nothing; OBS refuses to take empty settings.
+
+        Twice, because each save leaves the settings before it in the profile's `service.json.bak`.
+        """
+        await self.write_destination(Destination())
         await self.write_destination(Destination())
 
     async def write_note(self, slot: str, value: Any) -> None:
