@@ -1,6 +1,6 @@
-"""Holds the catalogs against the sources: `python -m frontend.catalogs` fails and lists what is missing, stale or against the house's words.
+"""Holds the catalogs against the sources: what is missing, stale, or against the house's words.
 
-`--missing` prints stubs of the missing entries, ready for a .po file.
+`python -m frontend.catalogs` fails and lists it; `--missing` prints stubs of the missing entries, ready for a .po file.
 """
 
 import re
@@ -14,7 +14,6 @@ import msgspec
 from babel.messages.catalog import Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
-from jinja2.ext import babel_extract
 
 from frontend import formats, i18n
 
@@ -24,11 +23,12 @@ KEYWORDS = {"N_": None, "_": None, "gettext": None, "ngettext": (1, 2), "pgettex
 
 # One word per concept (docs: the house's words). An entry may leave one out by saying so: `# without: merchant`.
 TERMS = {
-    "merchant": "商家", "account": "账号", "incubation": "孵化", "case manager": "跟进人", "start-up": "在孵商家", "mentor": "导师",
-    "action item": "待办", "live room": "直播间", "incubation desk": "孵化工位", "hot desk": "临时工位", "meeting room": "会议室",
-    "training room": "培训室", "reservation": "预约", "setup": "布场", "teardown": "撤场", "live session": "场次", "rig": "直播设备",
-    "owner": "负责人", "streamer": "主播", "controller": "场控", "incubator manager": "孵化经理", "centre staff": "前台",
-    "studio operator": "技术员", "auditor": "核查员", "administrator": "管理员",
+    "merchant": "商家", "account": "账号", "incubation": "孵化", "case manager": "跟进人", "start-up": "在孵商家",
+    "mentor": "导师", "action item": "待办", "live room": "直播间", "incubation desk": "孵化工位", "hot desk": "临时工位",
+    "meeting room": "会议室", "training room": "培训室", "reservation": "预约", "setup": "布场", "teardown": "撤场",
+    "live session": "场次", "rig": "直播设备", "owner": "负责人", "streamer": "主播", "controller": "场控",
+    "incubator manager": "孵化经理", "centre staff": "前台", "studio operator": "技术员", "auditor": "核查员",
+    "administrator": "管理员",
 }
 UNWANTED = {"商户": "商家", "清场": "撤场", "会谈": "辅导", "帐号": "账号", "系统": "(say who or what it is)", "您们": "您"}
 COUNTS = {"count", "number", "seconds", "minutes", "hours", "days", "limit", "left", "used", "total"}
@@ -90,7 +90,7 @@ def uses(house: Path = HOUSE) -> list[Use]:
     """Return every msgid of the sources."""
     found = []
     for path, kind in sources(house):
-        method = babel_extract if kind == "jinja" else kind
+        method = "jinja2.ext:babel_extract" if kind == "jinja" else kind
         options = {"silent": "false", "trimmed": "true"} if kind == "jinja" else {}
         with path.open("rb") as file:
             for line, message, _comments, context in extract(method, file, keywords=KEYWORDS, options=options):
