@@ -30,7 +30,7 @@ class House(msgspec.Struct, frozen=True):
 
 def connect_redis(url: str, *, tries: int = 3) -> Redis:
     """Return a client that survives a restart of the server; it connects at the first use."""
-    retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), tries, supported_errors=AWAY)
+    retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), tries, supported_errors=AWAY)  # type: ignore[arg-type]  # any error
     client: Redis = Redis.from_url(url, retry=retry, retry_on_error=list(AWAY), socket_connect_timeout=2)
     return client
 

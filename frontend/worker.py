@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from arq.connections import ArqRedis
@@ -31,11 +31,11 @@ def _serialize(value: Any) -> bytes:
 
 
 def _worker(house: House, registry: Registry) -> Worker:
-    async def run_one(_context: dict[str, Any], job_id: int) -> None:
+    async def run_one(_context: dict[Any, Any], job_id: int) -> None:
         await run_job(registry, job_id)
 
     return Worker(
-        functions=[func(run_one, name="run_job", keep_result=0, max_tries=1, timeout=LONGEST_JOB_S)],
+        functions=[func(cast("Any", run_one), name="run_job", keep_result=0, max_tries=1, timeout=LONGEST_JOB_S)],
         redis_pool=_arq_redis(house), queue_name=QUEUE_NAME, poll_delay=0.05, max_jobs=MOST_AT_ONCE, keep_result=0,
         handle_signals=False, job_serializer=_serialize, job_deserializer=jsons.loads, log_results=False,
     )

@@ -1,7 +1,7 @@
 """Live sessions by program: their state, and commands to the room."""
 
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from litestar import Response, get, post
@@ -76,14 +76,15 @@ async def command(request: AnyRequest, session_id: FromPath[UUID]) -> Response[O
     actor = actor_or_device(request)
     given: CommandBody = await body(request, CommandBody)
     answer = await control.command_session(await switchboard_of(request.app), actor, session_id, _wanted(given))
-    return Response(OutcomeOut(answer.id or uuid4(), answer.outcome, answer.code), status_code=202)
+    return Response(OutcomeOut(answer.id, answer.outcome, answer.code), status_code=202)
 
 
 def _wanted(given: CommandBody) -> wire.Command:
     try:
-        return msgspec.convert({"type": given.type} | given.params, type=wire.Command)
+        wanted: wire.Command = msgspec.convert({"type": given.type} | given.params, type=wire.Command)
     except msgspec.ValidationError as error:
         raise Invalid.field("params", N_("This value cannot be used here: {why}."), why=str(error)) from error
+    return wanted
 
 
 HANDLERS = (read, command)
