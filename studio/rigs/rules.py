@@ -31,7 +31,7 @@ def address_error(driver: str, address: str) -> FieldError | None:
         return None
     try:
         parts = urlsplit(address)
-        is_usable = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port is not None
+        is_usable = parts.scheme == "ws" and bool(parts.hostname) and parts.port is not None
     except ValueError:
         is_usable = False
     if is_usable:
