@@ -82,11 +82,12 @@ async def _room(request: AnyRequest, uid: UUID) -> tuple[RigPage, Room, RigSnaps
     return found, room_of(found, snapshot, sessions.get(found.rig.unit)), snapshot
 
 
-async def _show(request: AnyRequest, uid: UUID, *, status: int = 200, **extra: Any) -> Response[Any]:
+async def _show(request: AnyRequest, uid: UUID, *, status: int = 200, entered: dict[str, str] | None = None,
+                **extra: Any) -> Response[Any]:
     found, room, snapshot = await _room(request, uid)
     rig = found.rig
     values = {"driver": rig.driver, "address": rig.address, "stand_by_scene": rig.stand_by_scene, "lead_min": rig.lead_min,
-              "overrun_min": rig.overrun_min, "audio_through_obs": "1" if rig.audio_through_obs else ""}
+              "overrun_min": rig.overrun_min, "audio_through_obs": "1" if rig.audio_through_obs else ""} | (entered or {})
     scenes = [] if snapshot is None else [(name, name) for name in snapshot.scenes]
     context = {"room": room, "rig": rig, "found_page": found, "values": values, "errors": {}, "error": "", "tested": None,
                "scene_choices": scenes, "snapshot": snapshot, "mark": mark_of(room)} | extra
@@ -132,7 +133,7 @@ async def change_rig(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     try:
         await service.update(actor, uid, _set_up(fields, before), version=_number(fields.get("version", "")))
     except KaiboError as error:
-        return await _refused(request, uid, error, values=fields | {"audio_through_obs": fields.get("audio_through_obs", "")})
+        return await _refused(request, uid, error, entered=fields | {"audio_through_obs": fields.get("audio_through_obs", "")})
     return see_other(request, f"/rigs/{uid}")
 
 

@@ -1,0 +1,161 @@
+"""The session on its people's phone: what it shows, what it takes, whom it lets in."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from studio.director.wire import PlanNow
+from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
+from tests.people import People
+
+ClientFor = Callable[[Any], Any]
+GOOD = "rtmp://push.example.com/live/stream-118722?sign=ab12"
+
+
+@pytest_asyncio.fixture
+async def room(people: People) -> Room:
+    return await make_room(people)
+
+
+def token_of(text: str) -> str:
+    found = re.search(r'name="_token" value="([0-9a-f]+)"', text)
+    assert found
+    return found[1]
+
+
+async def send(client: Any, room: Room, act: str, **fields: Any) -> Any:
+    page = await client.get(f"/live-sessions/{room.session}")
+    return await client.post(f"/live-sessions/{room.session}/{act}", data={"_token": token_of(page.text), **fields})
+
+
+async def test_it_works(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    page = await client.get(f"/live-sessions/{room.session}")
+    assert page.status_code == 200
+    assert "L1 号间" in page.text
+    assert "还没准备" in page.text
+    assert len(re.findall(r"<span>\d</span>", page.text)) == 4
+
+
+async def test_a_stranger_finds_nothing(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.charlie)
+    for part in ("", "/parts", "/control", "/control/state", "/pictures/0"):
+        assert (await client.get(f"/live-sessions/{room.session}{part}")).status_code == 404
+
+
+async def test_a_key_is_kept_and_never_shown(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.bob)
+    assert (await send(client, room, "key", text=GOOD, version="0")).status_code == 303
+    page = await client.get(f"/live-sessions/{room.session}")
+    assert "****" in page.text
+    assert "stream-118722" not in page.text
+
+
+async def test_an_expired_key_is_refused_and_stays_in_its_field(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    answer = await send(client, room, "key", text=f"{GOOD}&expire=1700000000", version="0")
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+    assert "expire=1700000000" in answer.text
+
+
+async def test_without_the_form_token_nothing_is_kept(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    answer = await client.post(f"/live-sessions/{room.session}/key", data={"text": GOOD, "version": "0"})
+    assert answer.status_code == 403
+
+
+async def test_the_output_is_chosen(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    await send(client, room, "output", output="record", platform="", version="1")
+    assert 'value="record" checked' in (await client.get(f"/live-sessions/{room.session}")).text
+
+
+async def test_a_stale_choice_is_refused(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    assert (await send(client, room, "output", output="record", platform="", version="7")).status_code == 409
+
+
+async def test_an_unknown_act_is_not_found(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    assert (await send(client, room, "explode")).status_code == 404
+
+
+async def test_on_air_is_what_the_director_said(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis, stream=ON_AIR)
+    client = await client_for(people.alice)
+    page = await client.get(f"/live-sessions/{room.session}")
+    assert 'class="stl air"' in page.text
+    assert "平台已开播" in page.text
+    await send(client, room, "shown")
+    assert "Alice" in (await client.get(f"/live-sessions/{room.session}")).text
+
+
+async def test_parts_come_only_when_they_say_something_else(client_for: ClientFor, people: People, room: Room,
+                                                            redis: Any) -> None:
+    client = await client_for(people.alice)
+    mark = re.search(r"parts\?seen=(\w+)", (await client.get(f"/live-sessions/{room.session}")).text)
+    assert mark
+    assert (await client.get(f"/live-sessions/{room.session}/parts?seen={mark[1]}")).status_code == 204
+    await room.tell(redis, stream=ON_AIR)
+    assert (await client.get(f"/live-sessions/{room.session}/parts?seen={mark[1]}")).status_code == 200
+
+
+async def test_the_controls_of_another_session_on_the_rig_show_nothing(client_for: ClientFor, people: People, room: Room,
+                                                                       redis: Any) -> None:
+    await room.tell(redis, plan=PlanNow(session=room.session_id + 1, key_shown="rtmp://secret", state="ready"))
+    client = await client_for(people.alice)
+    said = (await client.get(f"/live-sessions/{room.session}/control/state")).json()
+    assert said[1]["mine"] is False
+    assert "scenes" not in said[1]
+    assert (await client.get(f"/live-sessions/{room.session}/pictures/0")).status_code == 404
+
+
+async def test_before_check_in_a_command_is_refused(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis)
+    client = await client_for(people.alice)
+    answer = await client.post(f"/live-sessions/{room.session}/control/commands",
+                               json={"id": "1", "type": "switch_scene", "params": {"scene": "马上回来"}})
+    assert answer.status_code == 200
+    assert answer.json() == {"type": "answer", "id": "1", "outcome": "refused", "code": "not-checked-in",
+                             "text": answer.json()["text"]}
+
+
+@pytest.mark.parametrize("asked", [{"type": "explode"}, {"type": "switch_scene"}, {"type": "panic", "params": {"level": "x"}},
+                                   {"type": "set_volume", "params": {"input": "主播麦", "volume_db": "loud"}},
+                                   {"type": "extend", "params": {"minutes": []}}])
+async def test_nonsense_is_refused_in_words(client_for: ClientFor, people: People, room: Room, redis: Any,
+                                            asked: dict[str, Any]) -> None:
+    await room.tell(redis)
+    await room.begins()
+    client = await client_for(people.alice)
+    answer = await client.post(f"/live-sessions/{room.session}/control/commands", json=asked)
+    assert answer.status_code == 200
+    assert answer.json()["outcome"] == "refused"
+    assert answer.json()["text"]
+
+
+async def test_a_picture_is_served_to_those_who_have_the_room(client_for: ClientFor, people: People, room: Room,
+                                                              redis: Any) -> None:
+    await room.tell(redis)
+    await redis.set(f"thumb:{room.rig.id}:0", b"image/svg+xml\n<svg/>")
+    client = await client_for(people.alice)
+    answer = await client.get(f"/live-sessions/{room.session}/pictures/0?v=1")
+    assert (answer.status_code, answer.content) == (200, b"<svg/>")
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert (await client.get(f"/live-sessions/{room.session}/pictures/1?v=1")).status_code == 404
+
+
+async def test_the_list_shows_own_sessions_only(client_for: ClientFor, people: People, room: Room) -> None:
+    assert str(room.session) in (await (await client_for(people.alice)).get("/live")).text
+    assert str(room.session) not in (await (await client_for(people.charlie)).get("/live")).text
+
+
+async def test_in_english(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    client.cookies.set("kaibo_locale", "en")
+    page = await client.get(f"/live-sessions/{room.session}", headers={"accept-language": "en"})
+    assert page.status_code == 200

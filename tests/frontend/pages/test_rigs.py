@@ -1,0 +1,118 @@
+"""The board of rooms and a rig's page: alarms, set-up, quarantine."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest_asyncio
+
+from incubator.ground import clock, database
+from studio.director.wire import LinkNow, PlanNow
+from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
+from tests.frontend.pages.test_live_session import ClientFor, token_of
+from tests.people import People
+
+SECRET = "a password for OBS"
+
+
+@pytest_asyncio.fixture
+async def room(people: People) -> Room:
+    return await make_room(people)
+
+
+async def send(client: Any, room: Room, act: str = "", **fields: Any) -> Any:
+    page = await client.get(f"/rigs/{room.rig.uid}")
+    return await client.post(f"/rigs/{room.rig.uid}{act}", data={"_token": token_of(page.text), **fields})
+
+
+async def test_it_works(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis)
+    client = await client_for(people.olaf)
+    board = await client.get("/rigs")
+    assert board.status_code == 200
+    assert "L1 号间" in board.text
+    assert "等推流码" in board.text
+    assert "没有报警" in board.text
+
+
+async def test_a_silent_director_is_an_alarm_within_three_seconds(client_for: ClientFor, people: People, room: Room,
+                                                                  redis: Any) -> None:
+    await room.tell(redis, at=clock.now() - timedelta(seconds=4))
+    assert "没人接管" in (await (await client_for(people.olaf)).get("/rigs")).text
+
+
+async def test_a_lost_obs_is_an_alarm(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis, link=LinkNow("stalled", 4.0), stream=ON_AIR)
+    board = await (await client_for(people.olaf)).get("/rigs")
+    assert "OBS 卡住" in board.text
+    assert 'class="room alarm"' in board.text
+
+
+async def test_on_air_is_red(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis, stream=ON_AIR)
+    client = await client_for(people.olaf)
+    assert 'class="room air"' in (await client.get("/rigs")).text
+
+
+async def test_an_unready_room_says_why(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis, plan=PlanNow(session=room.session_id, state="failed", code="no_scenes"))
+    assert "OBS 里没有场景" in (await (await client_for(people.olaf)).get("/rigs")).text
+
+
+async def test_an_old_websocket_is_warned_of(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis, websocket_version="5.1.0")
+    assert "5.2" in (await (await client_for(people.olaf)).get(f"/rigs/{room.rig.uid}")).text
+
+
+async def test_a_password_is_stored_and_never_shown(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.olaf)
+    answer = await send(client, room, driver="obs", address="ws://127.0.0.1:4455", password=SECRET, stand_by_scene="",
+                        lead_min="15", overrun_min="5", version=str(room.rig.version))
+    assert answer.status_code == 303
+    page = await client.get(f"/rigs/{room.rig.uid}")
+    assert SECRET not in page.text
+    assert "已存" in page.text
+    assert await database.fetchval("SELECT password_sealed IS NOT NULL FROM rigs WHERE id = $1", room.rig.id)
+
+
+async def test_what_cannot_be_is_said_at_its_field(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.olaf)
+    answer = await send(client, room, driver="obs", address="http://x", lead_min="0", overrun_min="99", version="1")
+    assert answer.status_code == 422
+    assert answer.text.count('aria-invalid="true"') == 3
+    assert 'value="http://x"' in answer.text
+
+
+async def test_a_stale_form_is_refused(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.olaf)
+    answer = await send(client, room, driver="simulated", lead_min="15", overrun_min="5", version="99")
+    assert answer.status_code == 409
+
+
+async def test_out_of_use_and_back(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.olaf)
+    await send(client, room, "/enabled", on="0", version=str(room.rig.version))
+    assert "停用" in (await client.get("/rigs")).text
+    assert not await database.fetchval("SELECT is_enabled FROM rigs WHERE id = $1", room.rig.id)
+
+
+async def test_quarantine_ends_with_a_reason_only(client_for: ClientFor, people: People, room: Room) -> None:
+    await database.execute("UPDATE rigs SET cleanliness = 'unclean' WHERE id = $1", room.rig.id)
+    client = await client_for(people.olaf)
+    assert (await send(client, room, "/clean", reason="")).status_code == 422
+    assert (await send(client, room, "/clean", reason="looked into OBS")).status_code == 303
+    assert await database.fetchval("SELECT cleanliness FROM rigs WHERE id = $1", room.rig.id) == "clean"
+
+
+async def test_staff_look_and_operators_change(client_for: ClientFor, people: People, room: Room) -> None:
+    staff = await client_for(people.dora)
+    page = await staff.get(f"/rigs/{room.rig.uid}")
+    assert page.status_code == 200
+    assert 'name="address"' not in page.text
+    assert (await send(staff, room, driver="simulated", lead_min="15", overrun_min="5", version="1")).status_code in (403, 409)
+    assert await database.fetchval("SELECT lead_min FROM rigs WHERE id = $1", room.rig.id) == 60
+
+
+async def test_merchants_see_no_rig(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    assert (await client.get("/rigs")).status_code == 403
+    assert (await client.get(f"/rigs/{room.rig.uid}")).status_code == 403
