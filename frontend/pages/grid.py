@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
+from markupsafe import Markup
 
 from booking.calendars.rules import clipped
 from booking.reservations import queries as reservations, rights
@@ -21,7 +22,7 @@ from frontend.auth import signed_in
 from frontend.feeds_days import since_ms
 from frontend.pages.booking_sheet import Sheet, merchant_for, sheet_of, uid_of, usual_wish, wanted_of
 from frontend.pages.booking_words import day_of, hours_text, name_of, note_of
-from frontend.pages.schedule import STEP, Block, Frame, Gap, Lane, block_of, frame_of, gaps_of, hour_marks, lane_of
+from frontend.pages.schedule import STEP, Frame, Gap, Lane, Painter, frame_of, gaps_of, hour_marks, lane_of
 from frontend.views import AnyRequest, fragment, is_htmx, page, see_other
 from incubator.ground import clock
 from incubator.ground.errors import N_, NotFound
@@ -151,15 +152,14 @@ async def read_day(actor: Actor, site: SiteFacts, on: date, look: Look) -> Day:
     frame = frame_of(site, on, {span for unit in found.units for span in unit.open},
                      [Span(b.blocked_from, b.blocked_to) for unit in found.units for b in unit.blocks])
     chosen = await merchant_for(actor, site, look.merchant)
-    lanes = [lane_of(unit, frame, _blocks(unit, frame, found, chosen)) for unit in found.units
+    painter = Painter(frame, found.as_of, site.zone)
+    lanes = [lane_of(unit, frame, _blocks(unit, painter, chosen)) for unit in found.units
              if not look.only_free or has_free(unit, found.as_of)]
     return _day(site, on, look, found, frame, lanes, is_open=await can_book(actor, site))
 
 
-def _blocks(unit: UnitDay, frame: Frame, found: Schedule, chosen: int | None) -> list[Block]:
-    room = name_of(unit.unit)
-    return [block_of(one, frame, room, found.as_of,
-                     mine=one.is_mine if chosen is None else one.merchant_id == chosen) for one in unit.blocks]
+def _blocks(unit: UnitDay, painter: Painter, chosen: int | None) -> Markup:
+    return painter.lane(unit.blocks, name_of(unit.unit), lambda one: one.is_mine if chosen is None else one.merchant_id == chosen)
 
 
 def has_free(found: UnitDay, now: datetime) -> bool:
@@ -209,7 +209,7 @@ class WeekLane(msgspec.Struct, frozen=True):
     is_today: bool
     past: str
     gaps: Sequence[Gap]
-    blocks: Sequence[Block]
+    blocks: Markup
 
 
 class Week(msgspec.Struct, frozen=True):
@@ -285,7 +285,8 @@ def _part_of(found: UnitDay, day: Span) -> UnitDay:
 
 
 def _week_lane(site: SiteFacts, day: date, part: UnitDay, frame: Frame, now: datetime, room: str) -> WeekLane:
-    blocks = [block_of(one, frame, room, now, mine=one.is_mine) for one in part.blocks]
+    painter = Painter(frame, now, site.zone, table=True)
+    blocks = painter.lane(part.blocks, room, lambda one: one.is_mine)
     at = frame.at(now)
     name = f"{formats.weekday(day, i18n.speech())} {formats.short_day(day, i18n.speech())}"
     return WeekLane(name, f"/days/{day}?kind={part.unit.kind}", day == site.local_date(now), f"w{at}" if at else "",

@@ -1,10 +1,11 @@
 """The schedule as templates draw it: lanes with blocks and closed parts, classes and texts ready, so that cells cost nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from booking.calendars.rules import Closure, without
 from booking.schedule.queries import Block as Taken, UnitDay
@@ -15,9 +16,14 @@ from incubator.ground.values import Span
 from incubator.sites.queries import SiteFacts
 
 STEP = timedelta(minutes=statics.STEP_MIN)
+STEP_S = statics.STEP_MIN * 60
 USUAL_DAY = (8, 22)
 OVER = frozenset({"finished", "no_show"})
 LEAST_STEPS_FOR_TEXT = 9
+DAY_MIN = 24 * 60
+CLOCK = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(0, DAY_MIN + 1, 5)]
+HOLDING = {"held": "held", "pending": "pending"}
+HELD, TAKEN, UNTITLED, OVER_WORD, JOINT = N_("On hold"), N_("Taken"), N_("Without title"), N_("over"), N_(", ")
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -28,27 +34,12 @@ class Frame(msgspec.Struct, frozen=True):
 
     def at(self, moment: datetime) -> int:
         """Return the step at which a moment lies, kept within the frame."""
-        return min(max(round((moment - self.span.starts_at) / STEP), 0), self.steps)
+        return min(max(int((moment - self.span.starts_at).total_seconds()) // STEP_S, 0), self.steps)
 
     def classes(self, span: Span) -> str:
         """Return the classes that place a span."""
         start = self.at(span.starts_at)
         return f"s{start} w{max(self.at(span.ends_at) - start, 1)}"
-
-
-class Block(msgspec.Struct, frozen=True):
-    """One reservation: classes, the two texts on it, the name that is read out, and what the module needs to drag it.
-
-    `label` is empty where the texts themselves are the name: a hold, whose countdown ticks.
-    """
-
-    id: str
-    cls: str
-    title: str
-    below: str
-    label: str
-    href: str
-    data: Markup
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -71,7 +62,7 @@ class Lane(msgspec.Struct, frozen=True):
     setup: int
     teardown: int
     gaps: Sequence[Gap]
-    blocks: Sequence[Block]
+    blocks: Markup
 
 
 def frame_of(site: SiteFacts, day: date, opened: Iterable[Span], taken: Iterable[Span] = ()) -> Frame:
@@ -99,7 +90,7 @@ def hour_marks(frame: Frame, site: SiteFacts) -> list[tuple[str, str]]:
     return marks
 
 
-def lane_of(found: UnitDay, frame: Frame, blocks: Sequence[Block]) -> Lane:
+def lane_of(found: UnitDay, frame: Frame, blocks: Markup) -> Lane:
     """Return one room's lane."""
     unit = found.unit
     step, least, most = (max(minutes // statics.STEP_MIN, 1) for minutes in (unit.step_min, unit.min_use_min, unit.max_use_min))
@@ -133,52 +124,86 @@ def _width(cls: str) -> int:
     return int(cls.rpartition("w")[2])
 
 
-def block_of(one: Taken, frame: Frame, room: str, now: datetime, mine: bool) -> Block:
-    """Return one reservation as a block; `mine` tells whether it is the merchant's for whom one books."""
-    setup, teardown = (one.starts_at - one.blocked_from) // STEP, (one.blocked_to - one.ends_at) // STEP
-    place = frame.classes(Span(one.blocked_from, one.blocked_to))
-    hours = hours_text(Span(one.starts_at, one.ends_at))
-    title, below = _texts(one, hours, now)
-    cls = f"{_kind(one, now, mine)} {place}{f' a{setup}' if setup else ''}{f' z{teardown}' if teardown else ''}"
-    shown = f"{title} {below}".replace("\n", " ")
-    parts = (shown, room, _state(one, now))
-    label = "" if one.state == "held" else i18n.gettext(N_(", ")).join(part for part in parts if part)
-    href = f"/reservations/{one.uid}" if one.uid and one.state != "held" else ""
-    name = f"b{one.uid}" if one.uid else f"t{int(one.starts_at.timestamp())}{place.partition(' ')[0]}"
-    return Block(name, cls, title, below, label, href, _data(one, frame, now))
+class Painter:
+    """Draws the reservations of one page as finished markup: with 150 of them, a template call per field would cost most.
 
+    Words and clock times are looked up once; only titles and names need escaping. In a grid the module leads to the blocks, in a
+    `table` every link is a tab stop of its own.
+    """
 
-def _texts(one: Taken, hours: str, now: datetime) -> tuple[str, str]:
-    """Return what stands on a block, first line and the lines below."""
-    if one.state == "held":
-        left = "" if one.hold_until is None else formats.stopwatch(max(one.hold_until - now, timedelta()), i18n.speech())
-        return i18n.gettext(N_("On hold")), left or hours
-    if one.uid is None:
-        return i18n.gettext(N_("Taken")), hours
-    title = one.title or one.merchant_name or i18n.gettext(N_("Without title"))
-    return title, f"{one.merchant_name}\n{hours}" if one.title and one.merchant_name else hours
+    def __init__(self, frame: Frame, now: datetime, zone: ZoneInfo, *, table: bool = False) -> None:
+        self._role, self._link = ("cell", "") if table else ("gridcell", ' tabindex="-1" draggable="false"')
+        self._frame = frame
+        self._now = now
+        self._first = frame.span.starts_at
+        local, end = self._first.astimezone(zone), frame.span.ends_at.astimezone(zone)
+        is_even = local.utcoffset() == end.utcoffset()  # else the clocks change within the frame, and each time is told anew
+        self._minute = local.hour * 60 + local.minute if is_even else None
+        self._states = {state: i18n.gettext(word) for state, (_, _, word) in CHIPS.items()}
+        self._words = {word: i18n.gettext(word) for word in (HELD, TAKEN, UNTITLED, OVER_WORD, JOINT)}
 
+    def lane(self, blocks: Iterable[Taken], room: str, is_mine: Callable[[Taken], bool]) -> Markup:
+        """Return a room's reservations; `is_mine` tells which are the merchant's for whom one books."""
+        room = str(escape(room))
+        # the texts are escaped in _block, the rest is numbers and classes of our own
+        return Markup("".join([self._block(one, room, is_mine(one)) for one in blocks]))  # noqa: S704 -- see above
 
-def _kind(one: Taken, now: datetime, mine: bool) -> str:
-    kind = {"held": "held", "pending": "pending"}.get(one.state) or ("mine" if mine else "taken" if one.uid is None else "other")
-    return f"{kind} over" if one.state in OVER or one.ends_at <= now else kind
+    def _block(self, one: Taken, room: str, mine: bool) -> str:
+        title, below = self._texts(one, self._hours(one))
+        place, data = self._place(one)
+        title, below = str(escape(title)), str(escape(below))
+        state = "" if one.state == "held" else self._label(f"{title} {below}", room, one)
+        name = f"b{one.uid}" if one.uid else f"t{int(one.starts_at.timestamp())}-{hash(room) & 0xFFFF}"
+        is_link = one.uid is not None and one.state != "held"
+        head = f'<a href="/reservations/{one.uid}"{self._link}>{title}</a>' if is_link else f"<b>{title}</b>"
+        return (
+            f'<div class="bk {self._kind(one, mine)} {place}" id="{name}" role="{self._role}"{state}{data}>{head}'
+            f" <span>{below}</span></div>\n")
 
+    def _label(self, shown: str, room: str, one: Taken) -> str:
+        """Return the name that is read out: what stands on the block, the room, the state."""
+        told = self._words[JOINT].join(part for part in (shown.replace("\n", " "), room, self._state(one)) if part)
+        return f' aria-label="{told}"'
 
-def _state(one: Taken, now: datetime) -> str:
-    if one.uid is None or one.state == "held":
-        return ""
-    if one.state == "confirmed" and one.ends_at <= now:
-        return i18n.gettext(N_("over"))
-    return i18n.gettext(CHIPS[one.state][2])
+    def _hours(self, one: Taken) -> str:
+        begin, end = (int((moment - self._first).total_seconds()) for moment in (one.starts_at, one.ends_at))
+        if self._minute is None or begin % 300 or end % 300:
+            return hours_text(Span(one.starts_at, one.ends_at))
+        first, last = begin // 60 + self._minute, end // 60 + self._minute
+        if first < 0 or last > DAY_MIN:
+            return hours_text(Span(one.starts_at, one.ends_at))
+        return f"{CLOCK[first // 5]}{formats.DASH}{CLOCK[last // 5]}"
 
+    def _kind(self, one: Taken, mine: bool) -> str:
+        kind = HOLDING.get(one.state) or ("mine" if mine else "taken" if one.uid is None else "other")
+        return f"{kind} over" if one.state in OVER or one.ends_at <= self._now else kind
 
-def _data(one: Taken, frame: Frame, now: datetime) -> Markup:
-    """Return the attributes by which the module drags a block, and counts a hold down."""
-    if one.state == "held" and one.hold_until is not None:
-        own = ' data-held="mine"' if one.is_mine else ""
-        return Markup(f' data-until="{int(one.hold_until.timestamp() * 1000)}"{own}')  # noqa: S704 -- a number of our own
-    if not one.may_change or one.state != "confirmed" or one.starts_at <= now:
-        return Markup("")
-    return Markup(  # noqa: S704 -- numbers and an id of our own
-        f' data-move="1" data-uid="{one.uid}" data-version="{one.version}" data-s="{frame.at(one.blocked_from)}"'
-        f' data-from="{frame.at(one.starts_at)}" data-till="{frame.at(one.ends_at)}"')
+    def _place(self, one: Taken) -> tuple[str, str]:
+        """Return the classes that place a block, and the attributes by which the module drags it or counts a hold down."""
+        start, end = self._frame.at(one.blocked_from), self._frame.at(one.blocked_to)
+        setup, teardown = (one.starts_at - one.blocked_from) // STEP, (one.blocked_to - one.ends_at) // STEP
+        place = f"s{start} w{max(end - start, 1)}{f' a{setup}' if setup else ''}{f' z{teardown}' if teardown else ''}"
+        if one.state == "held" and one.hold_until is not None:
+            own = ' data-held="mine"' if one.is_mine else ""
+            return place, f' data-until="{int(one.hold_until.timestamp() * 1000)}"{own}'
+        if not one.may_change or one.state != "confirmed" or one.starts_at <= self._now:
+            return place, ""
+        return place, (f' data-move="1" data-uid="{one.uid}" data-version="{one.version}" data-s="{start}"'
+                       f' data-from="{start + setup}" data-till="{end - teardown}"')
+
+    def _texts(self, one: Taken, hours: str) -> tuple[str, str]:
+        """Return what stands on a block, first line and the lines below."""
+        if one.state == "held":
+            if one.hold_until is None:
+                return self._words[HELD], hours
+            return self._words[HELD], formats.stopwatch(max(one.hold_until - self._now, timedelta()), i18n.speech())
+        if one.uid is None:
+            return self._words[TAKEN], hours
+        title = one.title or one.merchant_name or self._words[UNTITLED]
+        return title, f"{one.merchant_name}\n{hours}" if one.title and one.merchant_name else hours
+
+    def _state(self, one: Taken) -> str:
+        if one.uid is None:
+            return ""
+        is_over = one.state == "confirmed" and one.ends_at <= self._now
+        return self._words[OVER_WORD] if is_over else self._states[one.state]

@@ -90,7 +90,8 @@ class Visitor:
         if not self.token:
             await self.get("/book")
         named = {"from" if name == "start" else name: str(value) for name, value in fields.items()}
-        return await self.client.post(url, data={"_token": self.token, **named}, headers={"hx-request": "true"} if partial else {})
+        headers = {"hx-request": "true"} if partial else {}
+        return await self.client.post(url, data={"_token": self.token, **named}, headers=headers)
 
 
 @pytest.fixture

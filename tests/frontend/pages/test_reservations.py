@@ -12,7 +12,8 @@ from tests.frontend.pages.conftest import DAY, Centre, uid_in
 
 def fields(centre: Centre, **other: object) -> dict[str, object]:
     """Return a filled sheet."""
-    return {"space": centre.rooms[0].uid, "date": DAY, "start": "10:00", "to": "12:00", "title": "铁棍山药专场", "kind": "live_room"} | other
+    usual = {"space": centre.rooms[0].uid, "date": DAY, "start": "10:00", "to": "12:00", "title": "铁棍山药专场"}
+    return usual | {"kind": "live_room"} | other
 
 
 async def test_it_works(centre: Centre, visit: Any) -> None:
@@ -80,7 +81,8 @@ async def test_a_form_without_its_token(centre: Centre, visit: Any) -> None:
 
 
 async def test_for_somebody_elses_merchant(centre: Centre, visit: Any) -> None:
-    answer = await (await visit(centre.people.alice)).post("/reservations/new", **{**fields(centre), "for": centre.people.other_uid})
+    alice = await visit(centre.people.alice)
+    answer = await alice.post("/reservations/new", **{**fields(centre), "for": centre.people.other_uid})
     made = await queries.reservation(centre.people.alice, uid_in(answer.headers["location"]))
     assert made.merchant_id == centre.people.sunrise_id
 
@@ -115,8 +117,9 @@ async def test_a_stale_form(centre: Centre, visit: Any) -> None:
 async def test_move_onto_another(centre: Centre, visit: Any) -> None:
     made = await centre.book(centre.people.alice)
     await centre.book(centre.people.charlie, 0, "15:00", "17:00")
-    answer = await (await visit(centre.people.alice)).post(
-        f"/reservations/{made.uid}/move", partial=True, **fields(centre, start="15:00", to="17:00", version=made.version, back="grid"))
+    alice = await visit(centre.people.alice)
+    answer = await alice.post(f"/reservations/{made.uid}/move", partial=True,
+                              **fields(centre, start="15:00", to="17:00", version=made.version, back="grid"))
     assert answer.status_code == 409
     assert f'data-move="{made.uid}"' in answer.text
 

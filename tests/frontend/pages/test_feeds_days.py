@@ -1,0 +1,99 @@
+"""Open schedules are told which day changed, and nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest_asyncio
+
+from booking.reservations import service
+from frontend import feeds_days
+from frontend.composition import connect_redis
+from frontend.feeds_days import CHANNEL, Hub, Topic, announce, events
+from incubator.ground.queue.registry import Registry
+from tests.frontend.pages.conftest import DAY, Centre, in_days
+
+
+@pytest_asyncio.fixture
+async def heard(redis: Any) -> AsyncIterator[list[Topic]]:
+    """Everything that goes over the channel."""
+    found: list[Topic] = []
+    async with redis.pubsub() as pubsub:
+        await pubsub.subscribe(CHANNEL)
+
+        async def listen() -> None:
+            async for message in pubsub.listen():
+                found.extend(msgspec.json.decode(message["data"], type=Topic) for _ in range(message["type"] == "message"))
+
+        task = asyncio.create_task(listen())
+        await asyncio.sleep(0.05)
+        yield found
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_it_works(centre: Centre, redis: Any, heard: list[Topic]) -> None:
+    made = await centre.book(centre.people.alice)
+    await announce(redis, made.id)
+    await asyncio.sleep(0.05)
+    assert [topic.days for topic in heard] == [(DAY,)]
+
+
+async def test_a_move_tells_both_days(centre: Centre, redis: Any, heard: list[Topic]) -> None:
+    made = await centre.book(centre.people.alice)
+    await announce(redis, made.id)
+    other = in_days(4)
+    changes = service.Changes(starts_at=centre.at("10:00", other), ends_at=centre.at("12:00", other))
+    await service.move(centre.people.alice, made.uid, changes, version=made.version)
+    await announce(redis, made.id)
+    await asyncio.sleep(0.05)
+    assert heard[-1].days == (DAY, other)
+
+
+async def test_where_it_lay_before_is_not_known(centre: Centre, redis: Any, heard: list[Topic]) -> None:
+    made = await centre.book(centre.people.alice)
+    await service.move(centre.people.alice, made.uid, service.Changes(title="neu"), version=made.version)
+    await announce(redis, made.id)
+    await asyncio.sleep(0.05)
+    assert "*" in heard[-1].days
+
+
+async def test_an_open_page_hears_its_day_only(centre: Centre, redis: Any) -> None:
+    hub = Hub(redis)
+    line = events(hub, DAY, feeds_days.since_ms() + 60_000)
+    assert (await anext(line)).startswith(b"retry")
+    assert b"event: live" in await anext(line)
+    await feeds_days.tell(redis, {in_days(9)})
+    await feeds_days.tell(redis, {DAY})
+    told = await anext(line)
+    assert told.startswith(b"event: change\ndata: ")
+    assert told.split(b"data: ")[1].strip().isdigit()
+    await line.aclose()
+
+
+async def test_what_was_missed_between_reading_and_listening(centre: Centre, redis: Any) -> None:
+    since = feeds_days.since_ms()
+    await feeds_days.tell(redis, {DAY})
+    line = events(Hub(redis), DAY, since)
+    await anext(line)
+    assert b"event: change" in await anext(line)
+    await line.aclose()
+
+
+async def test_with_redis_away_booking_goes_on(centre: Centre) -> None:
+    made = await centre.book(centre.people.alice)
+    nobody = connect_redis("redis://127.0.0.1:1", tries=0)
+    await feeds_days.announce_quietly(nobody, made.id)
+    line = events(Hub(nobody), DAY, 0)
+    await anext(line)
+    assert b"event: paused" in await anext(line)
+    await line.aclose()
+    await nobody.aclose()
+
+
+def test_every_fact_is_announced(redis: Any) -> None:
+    registry = Registry()
+    feeds_days.register(registry, redis)
+    assert set(registry.by_fact) == {
+        "ReservationConfirmed", "ReservationMoved", "ReservationCancelled", "ReservationEnded", "ReservationCheckedIn"}
