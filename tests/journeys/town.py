@@ -60,7 +60,8 @@ async def make() -> dict[str, Any]:
 
 
 async def _room(site_id: int, number: int, canvas: tuple[int, int]) -> dict[str, Any]:
-    new = NewUnit("live_room", f"L{number}", f"{number} 号间", f"Room {number}", setup_min=SETUP_MIN, teardown_min=15, sort=number)
+    new = NewUnit("live_room", f"L{number}", f"{number} 号间", f"Room {number}", setup_min=SETUP_MIN, teardown_min=15,
+                  sort=number)
     unit = await add_unit(HOUSE, site_id, new)
     set_up = rigs.SetUp("simulated", lead_min=SETUP_MIN, canvas_width=canvas[0], canvas_height=canvas[1])
     rig = await rigs.add(HOUSE, unit.id, set_up)

@@ -33,7 +33,8 @@ class Room(msgspec.Struct, frozen=True):
         said = RigSnapshot(
             rig=self.rig.id, rig_uid=self.rig.uid, driver="simulated", fence=1, epoch=1, version=1, at=clock.now(),
             link=LinkNow("online", 0.1), canvas_width=1080, canvas_height=1920, stand_by_scene="马上回来",
-            audio_through_obs=False, scenes=("主播全景", "马上回来"), program="主播全景", inputs=(InputNow("主播麦", muted=False, volume_db=-3.0),),
+            audio_through_obs=False, scenes=("主播全景", "马上回来"), program="主播全景",
+            inputs=(InputNow("主播麦", muted=False, volume_db=-3.0),),
             plan=PlanNow(session=self.session_id, session_uid=self.session, state="waiting_for_key"), obs_version="30.2",
             websocket_version="5.5.1", pictures_at=(1, 1))
         return msgspec.structs.replace(said, **changes)
