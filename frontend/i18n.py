@@ -157,7 +157,14 @@ def translate(msgid: str, params: Mapping[str, Any] | None = None) -> str:
     Placeholders are those of `str.format`; what is put in is told by its type (see `frontend/formats.py`), or as the placeholder
     says: `{starts_at:time}`, `{price:summary}`, `{kind:word}`.
     """
-    return filled(gettext(msgid), params or {})
+    return filled(gettext(msgid), readable(params or {}))
+
+
+def readable(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return parameters for the present reader: of a text given in both languages (`reason`, `reason_en`) the fitting one."""
+    if current_code() != "en":
+        return params
+    return {name: params.get(f"{name}_en") or value for name, value in params.items()}
 
 
 def speech() -> formats.Speech:

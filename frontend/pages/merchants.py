@@ -32,6 +32,7 @@ VERB_NAMES = {
     "forget": N_("removed a stream key"),
 }
 PROFILE_FIELDS = ("name", "short_name", "kind", "credit_code", "contact_name", "contact_phone", "town", "products")
+FORM_FIELDS = (*PROFILE_FIELDS, "status", "reason", "platform", "url", "opened_on", "login")
 
 
 @get("/merchants", include_in_schema=False)
@@ -108,7 +109,8 @@ async def _change(request: AnyRequest, uid: UUID, name: str, verb: Any) -> Respo
     try:
         await verb(actor, file, fields, lists)
     except KaiboError as refusal:
-        return await _show(request, actor, uid, form_name=name, values=fields, errors=_messages(refusal), status=_status(refusal))
+        kept = dict.fromkeys(FORM_FIELDS, "") | fields
+        return await _show(request, actor, uid, form_name=name, values=kept, errors=_messages(refusal), status=_status(refusal))
     return see_other(request, f"/merchants/{uid}#{name}")
 
 

@@ -1,19 +1,36 @@
 """A person's own notices."""
 
+import re
+from datetime import datetime
 from typing import Any
 
 from litestar import Response, get, post
+from msgspec import structs
 
 from frontend.auth import signed_in
 from frontend.views import AnyRequest, form, page, see_other
 from incubator.ground.notices import queries, service
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 @get("/notices", include_in_schema=False)
 async def notices_page(request: AnyRequest) -> Response[Any]:
     """Show the newest notices."""
     actor = signed_in(request)
-    return await page(request, "notices.html", notices=await queries.latest(actor.person_id or 0))
+    notices = [structs.replace(each, params=revived(each.params)) for each in await queries.latest(actor.person_id or 0)]
+    return await page(request, "notices.html", notices=notices)
+
+
+def revived(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as they were before they were kept as JSON: texts that are moments become moments again."""
+    return {name: _moment(value) for name, value in params.items()}
+
+
+def _moment(value: Any) -> Any:
+    if not isinstance(value, str) or not MOMENT.fullmatch(value):
+        return value
+    return datetime.fromisoformat(value)
 
 
 @post("/notices/read", include_in_schema=False, status_code=303)

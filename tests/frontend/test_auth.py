@@ -92,7 +92,7 @@ async def test_demo_accounts_are_offered_in_a_demo(anonymous: httpx.AsyncClient)
 
 @pytest.mark.parametrize(("target", "lands"), [("/days", "/days"), ("//evil.example", "/"), ("https://evil.example", "/"),
                                                ("/\\evil.example", "/")])
-async def test_signing_in_leads_only_to_our_own_pages(people: People, anonymous: httpx.AsyncClient, target: str, lands: str) -> None:
+async def test_signing_in_leads_home(people: People, anonymous: httpx.AsyncClient, target: str, lands: str) -> None:
     answer = await anonymous.post("/sign-in", data=ALICE | {"next": target})
     assert (answer.status_code, answer.headers["location"]) == (303, lands)
 

@@ -1,0 +1,63 @@
+"""The list of merchants and one merchant whole."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from tests.people import People
+
+
+def token_in(page: str) -> str:
+    """Return the form token of a page."""
+    return page.split('name="_token" value="')[1].split('"')[0]
+
+
+async def test_it_works(people: People, client_for: Callable[[Any], Any]) -> None:
+    client = await client_for(people.dora)
+    assert "朝阳山药" in (await client.get("/merchants")).text
+    page = await client.get(f"/merchants/{people.sunrise_uid}")
+    assert page.status_code == 200
+    assert "Alice" in page.text
+
+
+async def test_a_stranger_sees_nothing(people: People, client_for: Callable[[Any], Any]) -> None:
+    client = await client_for(people.charlie)
+    assert (await client.get(f"/merchants/{people.sunrise_uid}")).status_code == 404
+    assert "朝阳山药" not in (await client.get("/merchants")).text
+
+
+async def change(client: httpx.AsyncClient, people: People, what: str, **fields: str) -> httpx.Response:
+    page = (await client.get(f"/merchants/{people.sunrise_uid}")).text
+    return await client.post(f"/merchants/{people.sunrise_uid}/{what}", data={"_token": token_in(page), **fields})
+
+
+async def test_the_owner_changes_the_profile(people: People, client_for: Callable[[Any], Any]) -> None:
+    client = await client_for(people.alice)
+    answer = await change(client, people, "profile", version="1", name="朝阳山药社", short_name="朝阳", kind="natural_person")
+    assert answer.status_code == 303
+    assert "朝阳山药社" in (await client.get(f"/merchants/{people.sunrise_uid}")).text
+
+
+async def test_a_refused_form_keeps_what_was_typed(people: People, client_for: Callable[[Any], Any]) -> None:
+    client = await client_for(people.alice)
+    answer = await change(client, people, "profile", version="1", name="新名字", short_name="", kind="enterprise", credit_code="123")
+    assert answer.status_code == 422
+    assert 'value="新名字"' in answer.text
+    assert 'value="123"' in answer.text
+    assert answer.text.count('class="err"') >= 2
+
+
+async def test_a_stale_form_is_refused(people: People, client_for: Callable[[Any], Any]) -> None:
+    client = await client_for(people.alice)
+    answer = await change(client, people, "profile", version="7", name="a", short_name="a", kind="natural_person")
+    assert answer.status_code == 409
+
+
+async def test_staff_put_a_merchant_on_file(people: People, client_for: Callable[[Any], Any]) -> None:
+    client = await client_for(people.dora)
+    token = token_in((await client.get("/merchants/new")).text)
+    answer = await client.post("/merchants/new", data={"_token": token, "name": "许家小米农场", "short_name": "许家小米",
+                                                       "kind": "natural_person"})
+    assert answer.status_code == 303
+    assert "许家小米" in (await client.get(answer.headers["location"])).text
