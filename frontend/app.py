@@ -12,6 +12,7 @@ from frontend.auth import Gate
 from frontend.composition import House, open_house
 from frontend.errors import answer
 from frontend.feeds import switchboard_life
+from frontend.feeds import switchboard_life
 from frontend.health import health
 from frontend.render import static_file
 from frontend.views import AnyRequest
@@ -48,7 +49,7 @@ def build(house: House | None = None, settings: Settings | None = None) -> Lites
         route_handlers=[health, static, *routes.HANDLERS],
         middleware=[Gate(chosen.base_url)],
         exception_handlers={Exception: answer},
-        lifespan=[lifespan],
+        lifespan=[lifespan, switchboard_life],
         openapi_config=OpenAPIConfig(title="Kaibo", version="1", path="/api", render_plugins=[], use_handler_docstrings=True),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -65,7 +65,7 @@ async def switchboard_of(app: Litestar) -> Switchboard:
 
 
 @asynccontextmanager
-async def switchboard_life(app: Litestar) -> Any:
+async def switchboard_life(app: Litestar) -> AsyncIterator[None]:
     """Close the line to the directors when the process ends."""
     yield
     found: Switchboard | None = getattr(app.state, "switchboard", None)
