@@ -130,15 +130,25 @@ class Gate(ASGIMiddleware):
         i18n.use(i18n.negotiate(connection.headers.get("accept-language"), connection.cookies.get(LOCALE_COOKIE),
                                 found.actor.locale if found.actor.person_id else None))
         self._refuse_foreign(connection, found)
+        _refuse_reader(connection, found)
         await next_app(scope, receive, _with_headers(send, request_id))
 
     def _refuse_foreign(self, connection: ASGIConnection[Any, Any, Any, Any], found: Who) -> None:
-        is_socket = connection.scope["type"] == ScopeType.WEBSOCKET
-        if found.means == "token" or (not is_socket and connection.scope.get("method") in SAFE):
+        if found.means == "token" or _is_safe(connection):
             return
         headers = connection.headers
         if not is_ours(headers.get("origin"), headers.get("sec-fetch-site"), headers.get("host", ""), self.base_url):
             raise ForeignOrigin()
+
+
+def _is_safe(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Tell whether a request changes nothing by its kind; a socket takes commands."""
+    return connection.scope["type"] != ScopeType.WEBSOCKET and connection.scope.get("method") in SAFE
+
+
+def _refuse_reader(connection: ASGIConnection[Any, Any, Any, Any], found: Who) -> None:
+    if not found.can_write and not _is_safe(connection):
+        raise Forbidden(N_("This token may only read."))
 
 
 async def _identify(connection: ASGIConnection[Any, Any, Any, Any], request_id: str) -> Who:
