@@ -12,7 +12,6 @@ from frontend.auth import Gate
 from frontend.composition import House, open_house
 from frontend.errors import answer
 from frontend.feeds import switchboard_life
-from frontend.feeds import switchboard_life
 from frontend.health import health
 from frontend.render import static_file
 from frontend.views import AnyRequest

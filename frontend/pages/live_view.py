@@ -182,7 +182,8 @@ def view_of(found: Around, snapshot: RigSnapshot | None, lines: Sequence[AsRun])
         stage=stage, hero=hero,
         needs_key=session.output == "stream" and session.key is None and session.may_paste and not is_over,
         extensions=tuple(extensions(found)) if session.checked_in_at is not None and not is_over else (),
-        is_ending=left < ENDING, has_begun=session.starts_at <= clock.now(), follows="" if follower is None else formats.hour(follower.starts_at, speech),
+        is_ending=left < ENDING, has_begun=session.starts_at <= clock.now(),
+        follows="" if follower is None else formats.hour(follower.starts_at, speech),
         setup="" if follower is None else formats.hour(follower.blocked_from, speech), runs=runs_of(lines),
         key_state=key_state(session),
     )
