@@ -48,7 +48,7 @@ def build(house: House | None = None, settings: Settings | None = None) -> Lites
         route_handlers=[health, static, *routes.HANDLERS],
         middleware=[Gate(chosen.base_url)],
         exception_handlers={Exception: answer},
-        lifespan=[lifespan, switchboard_life],
+        lifespan=[lifespan],
         openapi_config=OpenAPIConfig(title="Kaibo", version="1", path="/api", render_plugins=[], use_handler_docstrings=True),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
