@@ -13,7 +13,7 @@ help: ## Show this list
 	@echo "Variables: PYTHON=python3.12  HOST=127.0.0.1  PORT=8000  KAIBO_DATA=var  SOAK_MIN=15"
 
 run: install ## Install what is needed and serve everything on http://127.0.0.1:8000
-	@exec $(PY) -m frontend run
+	@exec $(PY) -m frontend.run
 
 install:
 	@tools/bootstrap.sh run

@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(settings: Settings, _options: argparse.Namespace) -> int:
-    return run.main(settings)
+def _run(_settings: Settings, _options: argparse.Namespace) -> int:
+    run.become_supervisor()
 
 
 def _web(settings: Settings, _options: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from redis import Redis
 
 from frontend.run import LONGEST_PAUSE_S, Child, refusal_of_port
 from incubator.ground.processes import ServerFailed
-from tests.frontend.terminal import PARTS, Terminal, eventually, free_port, gone
+from tests.frontend.terminal import PARTS, ROOT, Terminal, eventually, free_port, gone
 
 
 @pytest.fixture
@@ -182,6 +184,21 @@ def test_pauses_grow_and_end_at_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> 
         pauses.append(child.due - now[0])
         now[0] = child.due
     assert pauses == [0.5, 1, 2, 4, 8, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
+
+
+def test_the_supervisor_stays_small() -> None:
+    """It lives as long as the installation, so the product's libraries have no business in it."""
+    code = "import sys, frontend.run; print(*(name for name in ('litestar', 'piccolo', 'arq') if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_a_bad_setting_is_named() -> None:
+    command = [sys.executable, "-m", "frontend.run"]
+    env = os.environ | {"PORT": "x"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "PORT='x' cannot be used" in done.stderr
 
 
 def test_an_unknown_host_cannot_be_listened_on() -> None:
