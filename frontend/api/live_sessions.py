@@ -8,6 +8,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from frontend.api.bodies import CommandBody, body
+from frontend.api.operations import taking
 from frontend.auth import actor_or_device
 from frontend.feeds import switchboard_of
 from frontend.views import AnyRequest
@@ -70,7 +71,8 @@ async def read(request: AnyRequest, session_id: FromPath[UUID]) -> Response[Live
     return Response(LiveSessionOut.of(await queries.live_session(actor_or_device(request), session_id)))
 
 
-@post("/api/v1/live-sessions/{session_id:uuid}/commands", tags=["live sessions"], status_code=202)
+@post("/api/v1/live-sessions/{session_id:uuid}/commands", tags=["live sessions"], status_code=202,
+      operation_class=taking(CommandBody))
 async def command(request: AnyRequest, session_id: FromPath[UUID]) -> Response[OutcomeOut]:
     """Send one gesture to the room: switch_scene, set_mute, set_volume, start_output, stop_output, start_record, stop_record."""
     actor = actor_or_device(request)

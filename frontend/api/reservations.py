@@ -25,6 +25,7 @@ from frontend.api.bodies import (
     span,
     uid as public_id,
 )
+from frontend.api.operations import taking
 from frontend.auth import actor_or_device, signed_in
 from frontend.idempotency import once
 from frontend.views import AnyRequest
@@ -99,7 +100,8 @@ async def read(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[
     return Response(ReservationOut.of(await queries.reservation(signed_in(request), reservation_id)))
 
 
-@post("/api/v1/reservations", tags=["reservations"], status_code=201)
+@post("/api/v1/reservations", tags=["reservations"], status_code=201,
+      operation_class=taking(NewReservation))
 async def reserve(request: AnyRequest) -> Response[ReservationOut]:
     """Book a space, or with `hold` keep it for five minutes; 409 slot-taken brings `alternatives`."""
     actor = signed_in(request)
@@ -121,7 +123,8 @@ def _checked_times(starts_at: str, ends_at: str) -> tuple[datetime, datetime]:
     return times.starts_at, times.ends_at
 
 
-@patch("/api/v1/reservations/{reservation_id:uuid}", tags=["reservations"], status_code=200)
+@patch("/api/v1/reservations/{reservation_id:uuid}", tags=["reservations"], status_code=200,
+      operation_class=taking(ReservationChange))
 async def move(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Change time, space or title; `version` is the one that was seen."""
     actor = signed_in(request)
@@ -149,7 +152,8 @@ def _changes(given: ReservationChange) -> Changes:
     return Changes(times.get("starts_at"), times.get("ends_at"), unit_uid, given.title)
 
 
-@post("/api/v1/reservations/{reservation_id:uuid}/confirm", tags=["reservations"], status_code=200)
+@post("/api/v1/reservations/{reservation_id:uuid}/confirm", tags=["reservations"], status_code=200,
+      operation_class=taking(Confirmation, required=False))
 async def confirm(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Turn a hold into a reservation."""
     actor = signed_in(request)
@@ -161,7 +165,8 @@ async def confirm(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respon
     return await once(request, 200, verb)
 
 
-@post("/api/v1/reservations/{reservation_id:uuid}/check-in", tags=["reservations"], status_code=200)
+@post("/api/v1/reservations/{reservation_id:uuid}/check-in", tags=["reservations"], status_code=200,
+      operation_class=taking(CheckIn, required=False))
 async def check_in(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Check in: four digits from the room's tablet, nothing from staff."""
     actor = actor_or_device(request)
@@ -173,7 +178,8 @@ async def check_in(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respo
     return await once(request, 200, verb)
 
 
-@post("/api/v1/reservations/{reservation_id:uuid}/extend", tags=["reservations"], status_code=200)
+@post("/api/v1/reservations/{reservation_id:uuid}/extend", tags=["reservations"], status_code=200,
+      operation_class=taking(Extension))
 async def extend(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Let it end later by `minutes`."""
     actor = actor_or_device(request)
@@ -185,7 +191,8 @@ async def extend(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respons
     return await once(request, 200, verb)
 
 
-@post("/api/v1/reservations/{reservation_id:uuid}/end", tags=["reservations"], status_code=200)
+@post("/api/v1/reservations/{reservation_id:uuid}/end", tags=["reservations"], status_code=200,
+      operation_class=taking(Versioned, required=False))
 async def end(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """End a running reservation now."""
     actor = actor_or_device(request)
@@ -197,7 +204,8 @@ async def end(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[R
     return await once(request, 200, verb)
 
 
-@post("/api/v1/reservations/{reservation_id:uuid}/no-show", tags=["reservations"], status_code=200)
+@post("/api/v1/reservations/{reservation_id:uuid}/no-show", tags=["reservations"], status_code=200,
+      operation_class=taking(Versioned, required=False))
 async def no_show(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Note that nobody came."""
     actor = signed_in(request)
@@ -209,7 +217,8 @@ async def no_show(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respon
     return await once(request, 200, verb)
 
 
-@post("/api/v1/reservations/{reservation_id:uuid}/cancel", tags=["reservations"], status_code=200)
+@post("/api/v1/reservations/{reservation_id:uuid}/cancel", tags=["reservations"], status_code=200,
+      operation_class=taking(Cancellation, required=False))
 async def cancel(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Give a reservation back before it begins, or let go a hold."""
     actor = signed_in(request)

@@ -6,6 +6,7 @@ import msgspec
 from litestar import Response, post
 
 from frontend.api.bodies import SignIn, body
+from frontend.api.operations import taking
 from frontend.auth import COOKIE
 from frontend.pages.sign_in import count_try, set_cookie
 from frontend.views import AnyRequest
@@ -19,7 +20,7 @@ class SignedIn(msgspec.Struct, frozen=True):
     name: str
 
 
-@post("/api/v1/sign-in", tags=["accounts"], status_code=200)
+@post("/api/v1/sign-in", tags=["accounts"], status_code=200, operation_class=taking(SignIn))
 async def sign_in(request: AnyRequest) -> Response[SignedIn]:
     """Sign in with phone number or e-mail and password; sets the cookie."""
     given: SignIn = await body(request, SignIn)
