@@ -12,6 +12,11 @@ from playwright.sync_api import Locator, Page, expect
 from tests.journeys.conftest import Desk
 
 ZONE = ZoneInfo("Asia/Shanghai")
+WHERE = """name => {
+  const row = document.querySelector(`.gr[data-name="${name}"]`);
+  row.scrollIntoView({ block: "nearest" });
+  return row.querySelector(".lane").getBoundingClientRect().toJSON();
+}"""
 STEPS = 288  # rooms that never close show the whole day
 pytestmark = pytest.mark.browser
 
@@ -28,9 +33,7 @@ def lane(page: Page, room: int) -> Locator:
 
 def place(page: Page, room: int, hour: float) -> tuple[float, float]:
     """Return where an hour of a room lies on the screen."""
-    lane(page, room).scroll_into_view_if_needed()
-    box = lane(page, room).bounding_box()
-    assert box is not None
+    box = page.evaluate(WHERE, f"{room} 号间")  # at once: the lanes may be replaced at any moment
     return box["x"] + box["width"] * (hour * 12 + 0.5) / STEPS, box["y"] + box["height"] / 2
 
 

@@ -25,6 +25,7 @@ let checking = null;
 let checkAt = 0;
 let checkTimer = 0;
 let holdTimer = 0;
+let holding = null; // the hold that is on its way
 
 const sheet = new Sheet(document.getElementById("sheet"), () => {
   release();
@@ -120,7 +121,7 @@ async function check() {
 
 function holdSoon() {
   clearTimeout(holdTimer);
-  holdTimer = setTimeout(hold, HOLD_MS);
+  holdTimer = setTimeout(() => { holding = hold(); }, HOLD_MS);
 }
 
 /** Keep the time for the minutes in which the form is filled in; a refusal is shown by the check. */
@@ -168,7 +169,11 @@ sheet.element.addEventListener("click", (event) => {
 sheet.element.addEventListener("submit", async (event) => {
   event.preventDefault();
   const filled = event.target;
-  const answer = await post(filled.action, new FormData(filled, event.submitter));
+  const submitter = event.submitter;
+  clearTimeout(holdTimer);
+  clearTimeout(checkTimer);
+  await holding; // a hold that comes in after the booking would meet it
+  const answer = await post(filled.action, new FormData(filled, submitter));
   const html = await answer.text();
   filled.dataset.sent = "";
   if (!answer.ok) return sheet.show(html);
@@ -371,11 +376,27 @@ document.getElementById("new")?.addEventListener("click", (event) => {
 
 let isLate = false; // a change came while something was being dragged: the lanes wait until it is let go
 
+let refreshing = null;
+let isWanted = false;
+
+/** Fetch the lanes again; one fetch at a time, and another one after it when something changed meanwhile. */
 async function refresh() {
+  isWanted = true;
+  refreshing ??= (async () => {
+    while (isWanted) {
+      isWanted = false;
+      await refreshOnce();
+    }
+    refreshing = null;
+  })();
+  await refreshing;
+}
+
+async function refreshOnce() {
   const was = grid();
   const answer = await get(`/days/${was.dataset.date}?${was.dataset.query}`);
   isLate = Boolean(pressed || drag);
-  if (!answer.ok || isLate || was !== grid()) return;
+  if (!answer.ok || isLate) return;
   const hadFocus = document.activeElement === was;
   was.outerHTML = await answer.text();
   if (hadFocus) grid().focus({ preventScroll: true });
