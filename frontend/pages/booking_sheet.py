@@ -44,6 +44,7 @@ from incubator.sites.queries import SiteFacts
 PAGE_KEY_BYTES = 12
 DEFAULT_LENGTH = timedelta(hours=2)
 ENOUGH = N_("Enough quota")
+NOTHING_LEFT = N_("nothing left this week")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -210,10 +211,12 @@ async def _judge(actor: Actor, site: SiteFacts, wanted: Wanted, merchant_id: int
         return Judged(shown, times, is_bad=True, refusal=refusal)
     own = await _held_ids(actor, wanted)
     quota = await _quota(site, unit, span, merchant_id, own)
-    findings = [*await _findings(actor, site, unit, span, wanted), *_quota_findings(actor, site, quota)]
-    is_bad = any(one.kind == "alarm" for one in findings)
-    instead = await offers.alternatives_to(site, unit, span, except_ids=own) if is_bad else []
-    return Judged(shown, times, unit, span, findings, others(instead[:4], site), quota, is_bad)
+    of_place, of_quota = await _findings(actor, site, unit, span, wanted), _quota_findings(actor, site, quota)
+    is_bad, is_over = (any(one.kind == "alarm" for one in some) for some in (of_place, of_quota))
+    # another time of the same length does not help where the quota is short
+    instead = await offers.alternatives_to(site, unit, span, except_ids=own) if is_bad and not is_over else []
+    findings = [*of_place, *of_quota]
+    return Judged(shown, times, unit, span, findings, others(instead[:4], site), quota, is_bad or is_over)
 
 
 async def _place(site: SiteFacts, unit: UnitFacts, span: Span) -> rules.Place:
@@ -294,9 +297,9 @@ def quota_bar(limit_min: int | None, used_min: int, wanted_min: int = 0) -> Quot
     left = limit - used
     text = i18n.translate(N_("{used} used + {wanted} now of {limit}") if wanted_min else N_("{used} used of {limit}"),
                           {"used": used, "wanted": wanted, "limit": limit})
-    words = i18n.translate(N_("{left} left this week"), {"left": max(left, timedelta())})
+    words = i18n.translate(N_("{left} left this week"), {"left": left}) if left > timedelta() else i18n.gettext(NOTHING_LEFT)
     used_share = share(used_min, limit_min)
-    return QuotaBar(text, words, used_share, min(share(wanted_min, limit_min), 100 - used_share), wanted > left or not left)
+    return QuotaBar(text, words, used_share, min(share(wanted_min, limit_min), 100 - used_share), wanted > left or left <= timedelta())
 
 
 def _quota_findings(actor: Actor, site: SiteFacts, quota: QuotaBar | None) -> list[Finding]:
