@@ -297,7 +297,8 @@ def quota_bar(limit_min: int | None, used_min: int, wanted_min: int = 0) -> Quot
     left = limit - used
     text = i18n.translate(N_("{used} used + {wanted} now of {limit}") if wanted_min else N_("{used} used of {limit}"),
                           {"used": used, "wanted": wanted, "limit": limit})
-    words = i18n.translate(N_("{left} left this week"), {"left": left}) if left > timedelta() else i18n.gettext(NOTHING_LEFT)
+    is_left = left > timedelta()
+    words = i18n.translate(N_("{left} left this week"), {"left": left}) if is_left else i18n.gettext(NOTHING_LEFT)
     used_share = share(used_min, limit_min)
     return QuotaBar(text, words, used_share, min(share(wanted_min, limit_min), 100 - used_share), wanted > left or left <= timedelta())
 
