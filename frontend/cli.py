@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import contextlib
+import io
 import sys
 from collections.abc import Callable, Sequence
 
@@ -89,7 +91,8 @@ async def migrate(settings: Settings) -> int:
     await database.open_pool(max_size=2)
     try:
         for app in APPS:
-            result = await ForwardsMigrationManager(app_name=app, migration_id="all", fake=False).run()
+            with contextlib.redirect_stdout(io.StringIO()):  # Piccolo prints each step; only a failure matters here
+                result = await ForwardsMigrationManager(app_name=app, migration_id="all", fake=False).run()
             if not result.success:
                 print(f"kaibo: migrating {app} stopped: {result.message}", file=sys.stderr)
                 return 1

@@ -61,16 +61,20 @@ async def main(settings: Settings) -> int:
     async with open_house(settings, connections=4):
         if await database.fetchval("SELECT count(*) FROM sites"):
             return 0
-        await database.execute("UPDATE installation SET is_demo = true")
-        started = clock.now()
-        with clock.frozen_at(started - timedelta(days=DAYS + 1)):
-            town = await _open_centre()
-        await _people(town)
-        await _weeks(town, started)
-        await _show_soon(town, started)
-        await _handle_facts()
-        await database.execute("UPDATE installation SET seeded_at = now()")
+        async with database.transaction():  # one for all: a demo killed half-way leaves nothing behind
+            await _make(clock.now())
     return 0
+
+
+async def _make(started: datetime) -> None:
+    await database.execute("UPDATE installation SET is_demo = true")
+    with clock.frozen_at(started - timedelta(days=DAYS + 1)):
+        town = await _open_centre()
+    await _people(town)
+    await _weeks(town, started)
+    await _show_soon(town, started)
+    await _handle_facts()
+    await database.execute("UPDATE installation SET seeded_at = now()")
 
 
 async def _open_centre() -> Town:

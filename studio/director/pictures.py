@@ -17,7 +17,7 @@ FASTEST_S = 0.5
 SLOWEST_S = 5.0
 LAGGING_PERCENT = 2.0
 WIDTH_PORTRAIT = 180
-WIDTH_LANDSCAPE = 320
+WIDTH_LANDSCAPE = 320  # the scene on program is shown twice as large, and taken so
 PROGRAM_EVERY = 3
 
 
@@ -67,8 +67,9 @@ class Pictures:
             return
         facts = held.mirror.facts
         width = WIDTH_PORTRAIT if facts is None or facts.portrait else WIDTH_LANDSCAPE
+        scene = held.mirror.scenes[index]
         try:
-            picture = await held.link.screenshot(held.mirror.scenes[index], width=width)
+            picture = await held.link.screenshot(scene, width=width * (2 if scene == held.mirror.program else 1))
             body = picture.content_type.encode() + b"\n" + picture.data
             await self._redis.set(wire.picture_key(held.rig_id, index), body, ex=wire.PICTURE_LIFE_S)
         except (ObsError, IndexError, *wire.AWAY) as error:
