@@ -300,7 +300,8 @@ def quota_bar(limit_min: int | None, used_min: int, wanted_min: int = 0) -> Quot
     is_left = left > timedelta()
     words = i18n.translate(N_("{left} left this week"), {"left": left}) if is_left else i18n.gettext(NOTHING_LEFT)
     used_share = share(used_min, limit_min)
-    return QuotaBar(text, words, used_share, min(share(wanted_min, limit_min), 100 - used_share), wanted > left or left <= timedelta())
+    added = min(share(wanted_min, limit_min), 100 - used_share)
+    return QuotaBar(text, words, used_share, added, wanted > left or not is_left)
 
 
 def _quota_findings(actor: Actor, site: SiteFacts, quota: QuotaBar | None) -> list[Finding]:
