@@ -8,9 +8,9 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from booking.reservations import queries as reservations
-from booking.reservations.rules import STATE_NAMES
 from frontend import i18n
 from frontend.auth import signed_in
+from frontend.pages.booking_words import chip
 from frontend.views import AnyRequest, form, form_lists, page, see_other
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
@@ -93,9 +93,9 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, form_name: str 
         warnings=[i18n.translate(w.msgid, dict(w.params)) for w in warnings],
         reservations=await reservations.of_merchant(actor, file.id),
         live_sessions=await live_sessions.of_merchant(actor, file.id),
-        history=await audit.history_of_merchant(file.id), role_names=ROLE_NAMES, state_names=STATE_NAMES, verb_names=VERB_NAMES,
-        kinds=rules.KINDS, statuses=rules.STATUSES, platforms=rules.PLATFORMS,
-        roles=sorted(MERCHANT_ROLES), can_update=rights.can_update(actor, file.id), today=clock.now().date(),
+        history=await audit.history_of_merchant(file.id), role_names=ROLE_NAMES, verb_names=VERB_NAMES,
+        kinds=rules.KINDS, statuses=rules.STATUSES, platforms=rules.PLATFORMS, chip=chip, now=clock.now(),
+        roles=sorted(MERCHANT_ROLES), can_update=rights.can_update(actor, file.id),
         can_change_status=rights.can_change_status(actor), can_change_members=rights.can_change_members(actor, file.id),
     )
 
