@@ -6,7 +6,7 @@ PY := .venv/bin/python
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev test lint soak locks clean
+.PHONY: help run install dev test lint soak bench screens locks clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,14 @@ lint: dev ## Check style, types, the staircase of imports, both languages
 
 soak: dev ## Kill and restart everything for SOAK_MIN minutes, with fixed seeds
 	SOAK_MIN=$(SOAK_MIN) $(PY) -m pytest tests/soak
+
+bench: dev ## Measure reservations, day page, taps on a real OBS, start, bytes and memory (about 5 minutes, on a quiet machine)
+	@tools/system_parts.sh
+	$(PY) -m tests.bench
+
+screens: dev ## Take pictures of every page into var/screens, with contact sheets under docs/screens
+	@tools/system_parts.sh
+	$(PY) tools/screens.py
 
 locks: dev ## Pin all dependencies anew (hashes, no addresses)
 	tools/lock.sh

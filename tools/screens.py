@@ -1,0 +1,343 @@
+"""Takes pictures of every page of a fresh demo, and lays them out on one contact sheet per language.
+
+`python tools/screens.py [WORD ...]`: with words, only pages whose name contains one of them, and no sheet.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from html import escape
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "var" / "screens"
+SHEETS = ROOT / "docs" / "screens"
+CHROMIUM = "/usr/bin/chromium"
+PASSWORD = "kaibo-demo"
+ZONE = ZoneInfo("Asia/Shanghai")
+START_S = 150.0
+SETTLE_MS = 450
+LANGUAGES = {"zh": "zh-CN", "en": "en-GB"}
+THEMES = ("light", "dark")
+USUAL = ((390, 844), (1180, 820), (1440, 900))
+TABLET = ((820, 1180), (1180, 820), (1440, 900))
+MOST_BYTES = 1_500_000
+Act = Callable[[Page], None]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One page as one person sees it; `act` does what must be done before the picture."""
+
+    name: str
+    role: str
+    path: str
+    sizes: Sequence[tuple[int, int]] = USUAL
+    act: Act | None = None
+
+
+@dataclass
+class Studio:
+    """The running demo, the browser before it, the cookies of everybody who signed in, and what went wrong."""
+
+    base: str
+    browser: Browser
+    cookies: dict[str, list[Any]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    def context(self, role: str, size: tuple[int, int] = USUAL[2], theme: str = "light", language: str = "zh") -> BrowserContext:
+        """Open a browser as that person has it; `-` is nobody."""
+        made = self.browser.new_context(
+            base_url=self.base, viewport={"width": size[0], "height": size[1]}, locale=LANGUAGES[language],
+            color_scheme="dark" if theme == "dark" else "light", timezone_id="Asia/Shanghai")
+        made.set_default_timeout(10_000)
+        made.add_cookies([*self._cookies_of(made, role), {"name": "kaibo_locale", "value": "en" if language == "en" else "zh_CN",
+                                                          "url": self.base}])
+        return made
+
+    def _cookies_of(self, context: BrowserContext, role: str) -> list[Any]:
+        if role == "-":
+            return []
+        if role not in self.cookies:
+            context.request.post("/api/v1/sign-in", data={"login": f"{role}@demo.kaibo.example", "password": PASSWORD},
+                                 headers={"origin": self.base}, fail_on_status_code=True)
+            self.cookies[role] = [{"name": one["name"], "value": one["value"], "url": self.base} for one in context.cookies()]
+        return self.cookies[role]
+
+    @contextmanager
+    def page(self, role: str, path: str) -> Iterator[Page]:
+        """Open a page for looking something up or pressing something."""
+        context = self.context(role)
+        try:
+            page = context.new_page()
+            page.goto(path)
+            yield page
+        finally:
+            context.close()
+
+    def post(self, role: str, path: str, body: Any = None) -> APIResponse:
+        """Call the API as that person."""
+        context = self.context(role)
+        try:
+            return context.request.post(path, data=body or {}, headers={"origin": self.base})
+        finally:
+            context.close()
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """Run a fresh demo in a temporary folder and yield its address."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="kaibo-screens-") as folder, (Path(folder) / "log").open("wb") as log:
+        environ = os.environ | {"KAIBO_DATA": f"{folder}/data", "HOST": "127.0.0.1", "PORT": str(port)}
+        process = subprocess.Popen([sys.executable, "-m", "frontend", "run"], cwd=ROOT, env=environ, stdout=log, stderr=log)
+        try:
+            until = time.monotonic() + START_S
+            while not is_healthy(port):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise SystemExit(f"the demo does not start: {(Path(folder) / 'log').read_text()[-2000:]}")
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(40)
+
+
+def is_healthy(port: int) -> bool:
+    """Tell whether the product says that it serves."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def first_link(studio: Studio, role: str, path: str, pattern: str) -> str:
+    """Return the first address on a page that looks like the pattern."""
+    with studio.page(role, path) as page:
+        found: list[str] = page.eval_on_selector_all("a[href]", "all => all.map(one => one.getAttribute('href'))")
+        for href in found:
+            if re.fullmatch(pattern, href):
+                return href
+    raise SystemExit(f"no link like {pattern} on {path}")
+
+
+def pair(studio: Studio, role: str, room: str) -> None:
+    """Put a tablet into the room whose name contains the words; it is then signed in under `role`."""
+    context = studio.context("-")
+    page = context.new_page()
+    page.goto("/tablet")
+    code = page.locator(".nxt .code").inner_text()
+    with studio.page("operator", f"/pair/{code}") as staff:
+        value = staff.locator("select[name=unit] option", has_text=room).first.get_attribute("value")
+        staff.select_option("select[name=unit]", value)
+        staff.fill("input[name=label]", f"平板 {room}")
+        staff.click("main button[type=submit]")
+        staff.wait_for_selector("main .note.ok")
+    studio.cookies[role] = [{"name": one["name"], "value": one["value"], "url": studio.base} for one in context.cookies()
+                            if one["name"] == "kaibo_device"]
+    context.close()
+
+
+def rooms(studio: Studio) -> list[dict[str, Any]]:
+    """Return the live rooms."""
+    context = studio.context("staff")
+    items = context.request.get("/api/v1/spaces").json()["items"]
+    context.close()
+    return [one for one in items if one["kind"] == "live_room"]
+
+
+def book_soon(studio: Studio, candidates: Sequence[dict[str, Any]]) -> str | None:
+    """Book the next free quarters of an hour in one of the rooms and return the room's name, None when all is full or shut."""
+    now = datetime.now(UTC)
+    first = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0) + timedelta(minutes=15)
+    for room in candidates:
+        times = {"starts_at": first.isoformat(), "ends_at": (first + timedelta(minutes=60)).isoformat()}
+        made = studio.post("owner", "/api/v1/reservations", times | {"space_id": room["id"], "title": "怀山药横屏专场"})
+        if made.status == 201:
+            return str(room["name"])
+        studio.wrong.append(f"{room['name']} could not be booked for the wide tablet: {made.json().get('title')}")
+    return None
+
+
+def check_in(studio: Studio, role: str) -> None:
+    """Let staff check in whoever the tablet waits for, with the digits that stand on the reservation."""
+    with studio.page(role, "/tablet") as tablet:
+        tablet.wait_for_selector("#pad, .tile")
+        code = check_in_code(studio, tablet)
+        for digit in code:
+            tablet.click(f'[data-key="{digit}"]')
+        tablet.wait_for_selector('#main[data-lost="0"] .tile', timeout=30_000)
+
+
+def check_in_code(studio: Studio, tablet: Page) -> str:
+    """Return the four digits of the room's session, as its merchant's owner reads them on the phone."""
+    name = tablet.locator("h1").inner_text()
+    with studio.page("owner", "/live") as phone:
+        phone.locator("li", has_text=name).locator("a").first.click()
+        phone.wait_for_selector("#session")
+        return "".join(phone.locator(".cdg span").all_inner_texts())
+
+
+def open_confirm(page: Page) -> None:
+    """Tap the first free slot."""
+    page.locator("a.slot").first.click()
+    page.wait_for_selector("#confirm:not([hidden])")
+
+
+def before_check_in(studio: Studio) -> list[Shot]:
+    """List the pages that are shown before anybody has checked in."""
+    today = f"{datetime.now(ZONE):%Y-%m-%d}"
+    tomorrow = f"{datetime.now(ZONE) + timedelta(days=1):%Y-%m-%d}"
+    return [
+        Shot("sign-in", "-", "/sign-in"),
+        *(Shot(f"home-{role}", role, "/") for role in ("owner", "mentor", "staff", "operator", "auditor", "admin")),
+        Shot("day", "staff", f"/days/{today}"),
+        Shot("day-sheet", "staff", f"/days/{tomorrow}?new=1"),
+        Shot("day-merchant", "owner", f"/days/{tomorrow}"),
+        Shot("book", "owner", f"/book?date={tomorrow}"),
+        Shot("book-confirm", "owner", f"/book?date={tomorrow}", act=open_confirm),
+        Shot("reservations", "staff", "/reservations"),
+        Shot("reservation", "owner", first_link(studio, "owner", "/reservations", r"/reservations/[0-9a-f-]{36}")),
+        Shot("week", "staff", f"/units/{rooms(studio)[0]['id']}/week/{today}"),
+        Shot("merchants", "manager", "/merchants"),
+        Shot("merchant", "manager", first_link(studio, "manager", "/merchants", r"/merchants/[0-9a-f-]{36}")),
+        Shot("merchant-new", "manager", "/merchants/new"),
+        Shot("rigs", "operator", "/rigs"),
+        Shot("rig", "operator", first_link(studio, "operator", "/rigs", r"/rigs/[0-9a-f-]{36}")),
+        Shot("devices", "operator", "/devices"),
+        Shot("jobs", "operator", "/jobs"),
+        Shot("notices", "owner", "/notices"),
+        Shot("password", "owner", "/password"),
+        Shot("not-found", "owner", "/nowhere"),
+        Shot("live", "owner", "/live"),
+        Shot("session", "owner", first_link(studio, "owner", "/live", r"/live-sessions/[0-9a-f-]{36}")),
+        Shot("tablet-new", "-", "/tablet", TABLET),
+        Shot("tablet-idle", "tablet", "/tablet", TABLET),
+    ]
+
+
+def after_check_in(studio: Studio, *, wide: bool) -> list[Shot]:
+    """List the pages of a room in use."""
+    session = first_link(studio, "owner", "/live", r"/live-sessions/[0-9a-f-]{36}")
+    shots = [Shot("tablet-portrait", "tablet", "/tablet", TABLET), Shot("session-in-use", "owner", session),
+             Shot("session-control", "owner", f"{session}/control")]
+    return [*shots, Shot("tablet-wide", "wide", "/tablet", TABLET)] if wide else shots
+
+
+def picture(shot: Shot, size: tuple[int, int], theme: str, language: str) -> Path:
+    """Return where a picture lies."""
+    return OUT / f"{shot.name}-{size[0]}-{theme}-{language}.png"
+
+
+def take(studio: Studio, shot: Shot, size: tuple[int, int], theme: str, language: str) -> None:
+    """Take one picture, and note whatever is plainly wrong: an error on the console, a page wider than the screen."""
+    context = studio.context(shot.role, size, theme, language)
+    label = f"{shot.name} {size[0]} {theme} {language}"
+    try:
+        page = context.new_page()
+        page.on("console", lambda said: studio.wrong.append(f"{label}: console {said.text}") if said.type in {"error", "warning"}
+                and shot.name != "not-found" else None)
+        page.on("pageerror", lambda error: studio.wrong.append(f"{label}: {error}"))
+        page.goto(shot.path)
+        if shot.act:
+            shot.act(page)
+        page.wait_for_timeout(SETTLE_MS)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > size[0]:
+            studio.wrong.append(f"{label}: {wide} px wide")
+        page.screenshot(path=picture(shot, size, theme, language))
+    finally:
+        context.close()
+
+
+def take_all(studio: Studio, shots: Sequence[Shot], words: Sequence[str]) -> list[Shot]:
+    """Take every shot in every size, theme and language, and return those that were wanted."""
+    wanted = [shot for shot in shots if not words or any(word in shot.name for word in words)]
+    for shot in wanted:
+        for language in LANGUAGES:
+            for theme in THEMES:
+                for size in shot.sizes:
+                    take(studio, shot, size, theme, language)
+        print(shot.name, flush=True)
+    return wanted
+
+
+def sheet(studio: Studio, shots: Sequence[Shot], language: str) -> None:
+    """Lay all pictures of a language out on one page and keep it as a small JPEG."""
+    rows = "".join(
+        f"<h2>{escape(shot.name)}</h2><div>" + "".join(
+            f'<img src="{picture(shot, size, theme, language).as_uri()}">' for theme in THEMES for size in shot.sizes) + "</div>"
+        for shot in shots)
+    style = ("body{margin:12px;background:#888;font:12px sans-serif;width:1500px}h2{margin:8px 0 2px;font-size:12px}"
+             "div{display:flex;gap:6px}img{height:190px;display:block}")
+    html = OUT / f"sheet-{language}.html"
+    html.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{rows}")
+    context = studio.browser.new_context(viewport={"width": 1524, "height": 900})
+    page = context.new_page()
+    page.goto(html.as_uri(), wait_until="load")
+    target = SHEETS / f"{language}.jpg"
+    page.screenshot(path=target, type="jpeg", quality=60, full_page=True)
+    context.close()
+    if target.stat().st_size > MOST_BYTES:
+        studio.wrong.append(f"{target.name} has {target.stat().st_size} bytes")
+
+
+def stage(studio: Studio) -> bool:
+    """Pair a tablet with the room of the coming show, and one with a wide room that is booked soon; tell whether that went."""
+    live = rooms(studio)
+    with studio.page("owner", "/live") as phone:
+        listed = phone.locator("main li").all_inner_texts()
+    show = next(room for text in listed for room in live if room["name"] in text)
+    pair(studio, "tablet", show["name"])
+    wide = book_soon(studio, [one for one in live[4:] if one is not show])
+    if wide:
+        pair(studio, "wide", wide)
+    return wide is not None
+
+
+def main(words: Sequence[str]) -> int:
+    """Take everything; return 1 when something was plainly wrong."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    SHEETS.mkdir(parents=True, exist_ok=True)
+    with demo() as base, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--allow-file-access-from-files"])
+        studio = Studio(base, browser)
+        has_wide = stage(studio)
+        shots = take_all(studio, before_check_in(studio), words)
+        check_in(studio, "tablet")
+        if has_wide:
+            check_in(studio, "wide")
+        shots += take_all(studio, after_check_in(studio, wide=has_wide), words)
+        if not words:
+            for language in LANGUAGES:
+                sheet(studio, shots, language)
+        browser.close()
+    for line in dict.fromkeys(studio.wrong):
+        print("wrong:", line)
+    return 1 if studio.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
