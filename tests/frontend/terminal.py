@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,14 +30,14 @@ def free_port() -> int:
 class Terminal:
     """A running supervisor and the lines that it has printed."""
 
-    def __init__(self, data: Path, **environment: str) -> None:
+    def __init__(self, data: Path, program: Sequence[str] = (str(STAND_IN),), **environment: str) -> None:
         self.data = data
         self.port = int(environment.get("PORT", free_port()))
         data.mkdir(exist_ok=True)
         inherited = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
         mine = {"KAIBO_DATA": str(data), "PORT": str(self.port), "PYTHONPATH": str(ROOT), "HOST": "127.0.0.1"}
         self.process = subprocess.Popen(
-            [sys.executable, str(STAND_IN), "run"],
+            [sys.executable, *program, "run"],
             env=inherited | mine | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
