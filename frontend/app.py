@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar, Response, get
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import FromPath
 
 from frontend import routes
@@ -49,7 +50,8 @@ def build(house: House | None = None, settings: Settings | None = None) -> Lites
         middleware=[Gate(chosen.base_url)],
         exception_handlers={Exception: answer},
         lifespan=[lifespan],
-        openapi_config=OpenAPIConfig(title="Kaibo", version="1", path="/api", render_plugins=[], use_handler_docstrings=True),
+        openapi_config=OpenAPIConfig(  # named, since without a plugin pages with scripts of other sites would be served
+            title="Kaibo", version="1", path="/api", render_plugins=[JsonRenderPlugin()], use_handler_docstrings=True),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )

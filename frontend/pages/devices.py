@@ -13,6 +13,7 @@ from booking.checkin.rights import can_pair
 from booking.units.queries import spaces
 from frontend import i18n
 from frontend.auth import signed_in
+from frontend.errors import status_of
 from frontend.pages.control_state import room_name
 from frontend.pages.tablet import own_address
 from frontend.views import AnyRequest, form, page, see_other
@@ -62,6 +63,8 @@ async def revoke(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 @post("/pair", include_in_schema=False)
 async def find_code(request: AnyRequest) -> Response[Any]:
     """Go on to the tablet whose code was typed."""
+    if not can_pair(signed_in(request), (await first_site()).id):
+        raise Forbidden()
     fields = await form(request)
     code = rules.as_typed(fields.get("code", ""))
     if await queries.device_by_code(code) is None:
@@ -99,7 +102,8 @@ async def pair(request: AnyRequest, code: FromPath[str]) -> Response[Any]:
     try:
         await service.pair(actor, shown, int(values["unit"]), values["label"])
     except KaiboError as error:
-        return await _pair_page(request, shown, status=409, values=values, error=i18n.translate(error.text, error.params))
+        told = i18n.translate(error.text, error.params)
+        return await _pair_page(request, shown, status=status_of(error), values=values, error=told)
     names = {one.id: room_name(one.name, one.name_en) for one in await spaces((await first_site()).id, ("live_room",))}
     return await _pair_page(request, shown, done_room=names.get(int(values["unit"]), ""), error="")
 

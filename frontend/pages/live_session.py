@@ -14,6 +14,7 @@ from booking.reservations import queries as reservation_queries, service as rese
 from frontend import feeds, i18n
 from frontend.auth import actor_or_device, signed_in, who
 from frontend.composition import AWAY
+from frontend.errors import status_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
 from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, PLATFORM_NAMES, view_of
 from frontend.views import AnyRequest, form, fragment, page, see_other
@@ -85,7 +86,7 @@ async def _again(request: AnyRequest, uid: UUID, error: KaiboError, text: str = 
     fields = error.errors if isinstance(error, Invalid) else ()
     told = i18n.translate(fields[0].msgid, dict(fields[0].params)) if fields else i18n.translate(error.text, error.params)
     extra = {"key_error": told, "key_text": text} if text or (fields and fields[0].field == "text") else {"error": told}
-    return await page(request, "live_session.html", status=422 if fields else 409, **await _parts(request, uid, **extra))
+    return await page(request, "live_session.html", status=status_of(error), **await _parts(request, uid, **extra))
 
 
 def _version(fields: dict[str, str]) -> int:

@@ -10,12 +10,14 @@ from litestar.params import FromPath
 from booking.reservations import queries as reservations
 from frontend import i18n
 from frontend.auth import signed_in
+from frontend.errors import status_of
+from frontend.pages.booking_sheet import uid_of
 from frontend.pages.booking_words import chip
 from frontend.views import AnyRequest, form, form_lists, page, see_other
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
 from incubator.ground.audit import queries as audit
-from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
+from incubator.ground.errors import N_, Forbidden, Invalid, KaiboError, NotFound
 from incubator.ground.rights import MERCHANT_ROLES, ROLE_NAMES, Actor, Role
 from incubator.merchants import queries, rights, rules, service
 from incubator.merchants.queries import MerchantFile
@@ -49,7 +51,8 @@ async def merchants_page(request: AnyRequest) -> Response[Any]:
 @get("/merchants/new", include_in_schema=False)
 async def new_page(request: AnyRequest) -> Response[Any]:
     """Show the form for a new merchant."""
-    signed_in(request)
+    if not rights.can_register(signed_in(request)):
+        raise Forbidden()
     return await page(request, "merchant_new.html", kinds=rules.KINDS, values=dict.fromkeys(PROFILE_FIELDS, ""), errors={})
 
 
@@ -62,13 +65,9 @@ async def register(request: AnyRequest) -> Response[Any]:
     try:
         done = await service.register(actor, (await first_site()).id, service.Profile(**values))
     except KaiboError as refusal:
-        return await page(request, "merchant_new.html", status=_status(refusal), kinds=rules.KINDS, values=values,
+        return await page(request, "merchant_new.html", status=status_of(refusal), kinds=rules.KINDS, values=values,
                           errors=_messages(refusal))
     return see_other(request, f"/merchants/{done.uid}{'?warned=1' if done.warnings else ''}")
-
-
-def _status(refusal: KaiboError) -> int:
-    return 422 if isinstance(refusal, Invalid) else 409
 
 
 def _messages(refusal: KaiboError) -> dict[str, str]:
@@ -110,7 +109,8 @@ async def _change(request: AnyRequest, uid: UUID, name: str, verb: Any) -> Respo
         await verb(actor, file, fields, lists)
     except KaiboError as refusal:
         kept = dict.fromkeys(FORM_FIELDS, "") | fields
-        return await _show(request, actor, uid, form_name=name, values=kept, errors=_messages(refusal), status=_status(refusal))
+        return await _show(request, actor, uid, form_name=name, values=kept, errors=_messages(refusal),
+                           status=status_of(refusal))
     return see_other(request, f"/merchants/{uid}#{name}")
 
 
@@ -144,7 +144,8 @@ async def _add_member(actor: Actor, file: MerchantFile, fields: dict[str, str], 
 
 
 async def _remove_member(actor: Actor, file: MerchantFile, fields: dict[str, str], _lists: dict[str, list[str]]) -> None:
-    person_id = await person_id_by_uid(UUID(fields.get("person", "")))
+    uid = uid_of(fields.get("person", ""))
+    person_id = None if uid is None else await person_id_by_uid(uid)
     if person_id is None:
         raise NotFound()
     await service.remove_member(actor, file.id, person_id)

@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery
 from frontend import feeds, i18n
 from frontend.auth import signed_in
 from frontend.composition import AWAY
+from frontend.errors import status_of
 from frontend.pages.control_state import ms
 from frontend.pages.reasons import reason_text
 from frontend.pages.rig_view import Room, calls_of, can_be_aborted, room_of
@@ -143,7 +144,7 @@ async def _refused(request: AnyRequest, uid: UUID, error: KaiboError, **extra: A
     if isinstance(error, Invalid) and error.errors:
         errors = {one.field: i18n.translate(one.msgid, dict(one.params)) for one in error.errors}
         return await _show(request, uid, status=422, errors=errors, **extra)
-    return await _show(request, uid, status=409, error=i18n.translate(error.text, error.params), **extra)
+    return await _show(request, uid, status=status_of(error), error=i18n.translate(error.text, error.params), **extra)
 
 
 @post("/rigs/{uid:uuid}/test", include_in_schema=False, status_code=200)

@@ -292,11 +292,12 @@ async def call_staff(actor: Actor, unit_id: int, session_uid: UUID | None = None
     From the room's tablet also without session and before check-in.
 
     Raises:
-        Forbidden: neither the room's tablet nor somebody who sees the session.
+        Forbidden: neither the room's tablet nor one of the session's people or those who look after rooms.
         NotFound: no such session, or not visible to this actor.
     """
     place = None if session_uid is None else await seat(actor, session_uid)
-    if place is None and not rights.is_room_tablet(actor, unit_id):
+    may_call = rights.is_room_tablet(actor, unit_id) if place is None else place.why != Reason.NOT_YOURS
+    if not may_call:
         raise Forbidden()
     room = place.unit_id if place is not None else unit_id
     async with database.transaction():

@@ -35,13 +35,15 @@ async def test_answers_are_described(anonymous: httpx.AsyncClient) -> None:
 
 
 NUMBERS = st.integers() | st.floats() | st.sampled_from([2**31, 2**63, -(2**63) - 1, 10**40])
-TEXTS = st.text(max_size=30) | st.sampled_from(["", "\x00", "\ud800", "2026-11-24T10:00:00", "2026-11-24T10:00:00+08:00", "9" * 5000])
+TEXTS = st.text(max_size=30) | st.sampled_from(
+    ["", "\x00", "\ud800", "2026-11-24T10:00:00", "2026-11-24T10:00:00+08:00", "9" * 5000])
 VALUES = st.recursive(st.none() | st.booleans() | NUMBERS | TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
     TEXTS, inner, max_size=3), max_leaves=4)
 FIELDS = st.sampled_from(["space_id", "starts_at", "ends_at", "title", "merchant_id", "host_id", "hold", "page_key", "version",
                           "minutes", "reason", "code", "type", "params", "login", "password"])
 VERBS = st.sampled_from([(path, verb.upper()) for path, verbs in PATHS.items() for verb in sorted(verbs)])
-PLAUSIBLE: dict[str, dict[str, Any]] = {"confirm": {}, "check-in": {}, "extend": {"minutes": 15}, "end": {}, "no-show": {}, "cancel": {}}
+PLAUSIBLE: dict[str, dict[str, Any]] = {
+    "confirm": {}, "check-in": {}, "extend": {"minutes": 15}, "end": {}, "no-show": {}, "cancel": {}}
 
 
 @pytest_asyncio.fixture
