@@ -6,7 +6,7 @@ import platform
 import sys
 from collections.abc import Callable
 
-from tests.bench import day_grid, reservation
+from tests.bench import day_grid, reservation, tap, whole
 
 
 def _a() -> None:
@@ -17,7 +17,7 @@ def _b() -> None:
     asyncio.run(day_grid.measure())
 
 
-PARTS: dict[str, Callable[[], None]] = {"a": _a, "b": _b}
+PARTS: dict[str, Callable[[], None]] = {"a": _a, "b": _b, "c": tap.measure, "d": whole.measure}
 
 
 def main(names: list[str]) -> int:
