@@ -18,6 +18,7 @@ from booking.reservations import queries as reservations
 from frontend.auth import signed_in
 from frontend.composition import AWAY
 from frontend.views import AnyRequest
+from incubator.ground.errors import NotFound
 from incubator.ground.queue.registry import Registry
 from incubator.sites.queries import site
 
@@ -26,6 +27,7 @@ CHANNEL = "days"
 EVERY_DAY = "*"
 KEEP_S = 90 * 86400
 BEAT_S = 20
+LONGEST_MS = 16
 SLACK_MS = 2000
 FACTS = ("ReservationConfirmed", "ReservationMoved", "ReservationCancelled", "ReservationEnded", "ReservationCheckedIn")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -188,8 +190,11 @@ async def day_changes(request: AnyRequest, day: FromPath[str]) -> Response[Any]:
     """Keep a line open that tells when this day changed."""
     signed_in(request)
     asked = request.query_params.get("since", "")
-    since = int(asked) if asked.isdigit() else since_ms()
-    on = date.fromisoformat(day) if len(day) == 10 and day[:4].isdigit() else None
+    since = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < LONGEST_MS else since_ms()
+    try:
+        on = date.fromisoformat(day)
+    except ValueError as error:
+        raise NotFound() from error
     return Stream(events(hub_of(request.app), str(on), since), media_type="text/event-stream", headers=HEADERS)
 
 

@@ -71,6 +71,11 @@ async def form_lists(request: AnyRequest) -> dict[str, list[str]]:
     return found
 
 
+def whole(text: str) -> int | None:
+    """Return a whole number from a form, None for anything else: other digits than ours, or more than a column holds."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def is_htmx(request: AnyRequest) -> bool:
     """Tell whether htmx asks for a partial."""
     return bool(request.headers.get("hx-request"))

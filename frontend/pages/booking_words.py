@@ -130,7 +130,7 @@ def day_of(text: str) -> date | None:
 def moment_of(day: date, text: str, site: SiteFacts) -> datetime | None:
     """Return the moment at which the site's clocks show this time of that day, None when the text is no time."""
     hours, _, minutes = text.partition(":")
-    if not (hours.isdigit() and minutes.isdigit() and len(text) <= LONGEST_HOURS_TEXT):
+    if not (text.isascii() and hours.isdigit() and minutes.isdigit() and len(text) <= LONGEST_HOURS_TEXT):
         return None
     if int(hours) > 24 or int(minutes) > 59 or (int(hours) == 24 and int(minutes)):
         return None

@@ -16,7 +16,7 @@ from frontend.auth import signed_in
 from frontend.errors import status_of
 from frontend.pages.control_state import room_name
 from frontend.pages.tablet import own_address
-from frontend.views import AnyRequest, form, page, see_other
+from frontend.views import AnyRequest, form, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Forbidden, KaiboError
 from incubator.sites.queries import first_site
@@ -55,8 +55,7 @@ async def devices_page(request: AnyRequest) -> Response[Any]:
 async def revoke(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     """Take a tablet's rights away."""
     fields = await form(request)
-    version = fields.get("version", "")
-    await service.revoke(signed_in(request), uid, version=int(version) if version.isdigit() else None)
+    await service.revoke(signed_in(request), uid, version=whole(fields.get("version", "")))
     return see_other(request, "/devices")
 
 
@@ -97,15 +96,16 @@ async def pair(request: AnyRequest, code: FromPath[str]) -> Response[Any]:
     actor = signed_in(request)
     values = {"unit": fields.get("unit", ""), "label": fields.get("label", "")}
     shown = rules.as_typed(code)
-    if not values["unit"].isdigit():
+    unit_id = whole(values["unit"])
+    if unit_id is None:
         return await _pair_page(request, shown, status=422, values=values, errors={"unit": i18n.gettext(CHOOSE_ROOM)})
     try:
-        await service.pair(actor, shown, int(values["unit"]), values["label"])
+        await service.pair(actor, shown, unit_id, values["label"])
     except KaiboError as error:
         told = i18n.translate(error.text, error.params)
         return await _pair_page(request, shown, status=status_of(error), values=values, error=told)
     names = {one.id: room_name(one.name, one.name_en) for one in await spaces((await first_site()).id, ("live_room",))}
-    return await _pair_page(request, shown, done_room=names.get(int(values["unit"]), ""), error="")
+    return await _pair_page(request, shown, done_room=names.get(unit_id, ""), error="")
 
 
 HANDLERS = [devices_page, revoke, find_code, pair_page, pair]

@@ -17,7 +17,7 @@ from frontend.composition import AWAY
 from frontend.errors import status_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
 from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, PLATFORM_NAMES, view_of
-from frontend.views import AnyRequest, form, fragment, page, see_other
+from frontend.views import AnyRequest, form, fragment, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
@@ -90,8 +90,8 @@ async def _again(request: AnyRequest, uid: UUID, error: KaiboError, text: str = 
 
 
 def _version(fields: dict[str, str]) -> int:
-    text = fields.get("version", "")
-    return int(text) if text.isdigit() else -1
+    found = whole(fields.get("version", ""))
+    return -1 if found is None else found
 
 
 @post("/live-sessions/{uid:uuid}/key", include_in_schema=False)
@@ -133,8 +133,7 @@ async def act_on_session(request: AnyRequest, uid: FromPath[UUID], act: FromPath
 
 async def _extend(actor: Actor, uid: UUID, fields: dict[str, str]) -> None:
     session = await live_sessions.live_session(actor, uid)
-    minutes = fields.get("minutes", "")
-    await reservations.extend(actor, session.reservation_uid, int(minutes) if minutes.isdigit() else 0,
+    await reservations.extend(actor, session.reservation_uid, whole(fields.get("minutes", "")) or 0,
                               version=session.reservation_version)
 
 

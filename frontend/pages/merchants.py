@@ -13,7 +13,7 @@ from frontend.auth import signed_in
 from frontend.errors import status_of
 from frontend.pages.booking_sheet import uid_of
 from frontend.pages.booking_words import chip
-from frontend.views import AnyRequest, form, form_lists, page, see_other
+from frontend.views import AnyRequest, form, form_lists, page, see_other, whole
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
 from incubator.ground.audit import queries as audit
@@ -115,7 +115,7 @@ async def _change(request: AnyRequest, uid: UUID, name: str, verb: Any) -> Respo
 
 
 def _version(fields: dict[str, str]) -> int:
-    return int(fields["version"]) if fields.get("version", "").isdigit() else 0
+    return whole(fields.get("version", "")) or 0
 
 
 async def _update(actor: Actor, file: MerchantFile, fields: dict[str, str], _lists: dict[str, list[str]]) -> None:

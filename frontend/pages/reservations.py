@@ -21,7 +21,7 @@ from frontend.pages.booking_sheet import Wanted, host_of, merchant_for, sheet_of
 from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, refusal_text, span_of, span_text, status_of
 from frontend.pages.grid import Look, asked_day, can_book, show_day
 from frontend.pages.reservation_view import deeds_of, row_of, unit_name, view_of
-from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other
+from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Conflict, FieldError, Invalid, KaiboError
 from incubator.ground.rights import Actor
@@ -180,7 +180,7 @@ async def _run(request: AnyRequest, uid: UUID, done: str, verb: Verb) -> Respons
 
 
 def _version(fields: Mapping[str, str]) -> int | None:
-    return int(fields["version"]) if fields.get("version", "").isdigit() else None
+    return whole(fields.get("version", ""))
 
 
 @post("/reservations/{uid:uuid}/move", include_in_schema=False, status_code=200)
@@ -221,9 +221,7 @@ async def extend(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 
 async def _extend(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
-    minutes = fields.get("minutes", "")
-    wanted = int(minutes) if minutes.isdigit() and len(minutes) < 5 else 0
-    return await service.extend(actor, uid, wanted, version=_version(fields))
+    return await service.extend(actor, uid, whole(fields.get("minutes", "")) or 0, version=_version(fields))
 
 
 @post("/reservations/{uid:uuid}/end", include_in_schema=False, status_code=200)

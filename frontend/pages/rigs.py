@@ -16,7 +16,7 @@ from frontend.errors import status_of
 from frontend.pages.control_state import ms
 from frontend.pages.reasons import reason_text
 from frontend.pages.rig_view import Room, calls_of, can_be_aborted, room_of
-from frontend.views import AnyRequest, form, fragment, page, see_other
+from frontend.views import AnyRequest, form, fragment, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
@@ -112,7 +112,8 @@ async def rig_state(request: AnyRequest, uid: FromPath[UUID], seen: FromQuery[st
 
 
 def _number(text: str) -> int:
-    return int(text) if text.strip().isdigit() else -1
+    found = whole(text.strip())
+    return -1 if found is None else found
 
 
 def _set_up(fields: dict[str, str], before: queries.RigFacts) -> SetUp:

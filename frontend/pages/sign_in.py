@@ -8,7 +8,7 @@ from litestar.datastructures import Cookie
 from frontend import demo_accounts, i18n
 from frontend.auth import COOKIE, LOCALE_COOKIE, signed_in, who
 from frontend.limits import count
-from frontend.views import AnyRequest, app_redis, form, page, see_other
+from frontend.views import AnyRequest, app_redis, form, page, see_other, whole
 from incubator.accounts import service
 from incubator.accounts.service import WrongSignIn
 from incubator.ground.errors import Invalid
@@ -99,8 +99,7 @@ async def act_for(request: AnyRequest) -> Response[Any]:
     """Act for another merchant from now on."""
     actor = signed_in(request)
     fields = await form(request)
-    merchant = fields.get("merchant", "")
-    await service.act_for(actor, who(request).token, int(merchant) if merchant.isdigit() else None)
+    await service.act_for(actor, who(request).token, whole(fields.get("merchant", "")))
     return see_other(request, safe_next(fields.get("next", "/")))
 
 
