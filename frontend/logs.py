@@ -36,5 +36,7 @@ def configure(*, as_json: bool) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
+    # the pool writes a traceback per try while the database is away; the processes say it once themselves
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     # at DEBUG the protocol library would write stream keys
     logging.getLogger("obswebsocket").setLevel(logging.WARNING)

@@ -16,7 +16,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # What the driver raises when the server is gone; whether a commit ran is then unknown, so nothing is repeated.
-LOST = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
+# InternalClientError is what a connection says that broke in the middle of an exchange (kill -9 of the server under load).
+LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
         asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, OSError)
 BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 

@@ -52,3 +52,12 @@ async def test_a_lost_server_is_refused_at_once() -> None:
     with pytest.raises(Unavailable):
         await verb()
     assert len(tries) == 1
+
+
+async def test_a_connection_that_breaks_in_mid_exchange_is_a_lost_server() -> None:
+    @database.retried
+    async def verb() -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    with pytest.raises(Unavailable):
+        await verb()
