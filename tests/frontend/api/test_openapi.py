@@ -34,6 +34,14 @@ async def test_answers_are_described(anonymous: httpx.AsyncClient) -> None:
     assert {"id", "number", "state", "version", "hold_until"} <= set(shape["properties"])
 
 
+async def test_bodies_are_described(anonymous: httpx.AsyncClient) -> None:
+    paths = (await anonymous.get("/api/openapi.json")).json()["paths"]
+    bodies = {(path, verb): told.get("requestBody") for path, verbs in paths.items() for verb, told in verbs.items() if verb != "get"}
+    assert [route for route, found in bodies.items() if found is None] == []
+    assert bodies["/api/v1/reservations", "post"]["required"] is True
+    assert not bodies["/api/v1/reservations/{reservation_id}/check-in", "post"].get("required", False)
+
+
 NUMBERS = st.integers() | st.floats() | st.sampled_from([2**31, 2**63, -(2**63) - 1, 10**40])
 TEXTS = st.text(max_size=30) | st.sampled_from(
     ["", "\x00", "\ud800", "2026-11-24T10:00:00", "2026-11-24T10:00:00+08:00", "9" * 5000])
