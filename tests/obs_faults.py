@@ -249,7 +249,7 @@ def _proof(challenge: dict[str, str]) -> str:
 async def true(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
     """Wait until something is so that another thread brings about."""
     async with asyncio.timeout(within_s):
-        while not is_so():  # noqa: ASYNC110  # nobody could set an event
+        while not is_so():  # nobody could set an event
             await asyncio.sleep(0.005)
 
 
