@@ -28,6 +28,7 @@ OUT = ROOT / "var" / "screens"
 SHEETS = ROOT / "docs" / "screens"
 CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "kaibo-demo"
+ROLES = ("owner", "mentor", "manager", "staff", "operator", "auditor", "admin")
 ZONE = ZoneInfo("Asia/Shanghai")
 START_S = 150.0
 SETTLE_MS = 450
@@ -58,12 +59,13 @@ class Studio:
     browser: Browser
     cookies: dict[str, list[Any]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    spoken: dict[str, str] = field(default_factory=dict)
 
-    def context(self, role: str, size: tuple[int, int] = USUAL[2], theme: str = "light", language: str = "zh") -> BrowserContext:
+    def context(self, role: str, size: tuple[int, int] = USUAL[2], language: str = "zh") -> BrowserContext:
         """Open a browser as that person has it; `-` is nobody."""
         made = self.browser.new_context(
             base_url=self.base, viewport={"width": size[0], "height": size[1]}, locale=LANGUAGES[language],
-            color_scheme="dark" if theme == "dark" else "light", timezone_id="Asia/Shanghai")
+            color_scheme="light", timezone_id="Asia/Shanghai")
         made.set_default_timeout(10_000)
         made.add_cookies([*self._cookies_of(made, role), {"name": "kaibo_locale", "value": "en" if language == "en" else "zh_CN",
                                                           "url": self.base}])
@@ -88,6 +90,17 @@ class Studio:
             yield page
         finally:
             context.close()
+
+    def speak(self, role: str, language: str) -> None:
+        """Let a signed-in person choose a language: it is kept with the person, whatever the browser prefers."""
+        code = "en" if language == "en" else "zh_CN"
+        if role not in ROLES or self.spoken.get(role, "zh_CN") == code:
+            return
+        with self.page(role, "/") as page:
+            token = page.locator("input[name=_token]").first.get_attribute("value") or ""
+            page.request.post("/language", form={"_token": token, "locale": code, "next": "/"}, headers={"origin": self.base},
+                              fail_on_status_code=True)
+        self.spoken[role] = code
 
     def post(self, role: str, path: str, body: Any = None) -> APIResponse:
         """Call the API as that person."""
@@ -251,10 +264,10 @@ def picture(shot: Shot, size: tuple[int, int], theme: str, language: str) -> Pat
     return OUT / f"{shot.name}-{size[0]}-{theme}-{language}.png"
 
 
-def take(studio: Studio, shot: Shot, size: tuple[int, int], theme: str, language: str) -> None:
-    """Take one picture, and note whatever is plainly wrong: an error on the console, a page wider than the screen."""
-    context = studio.context(shot.role, size, theme, language)
-    label = f"{shot.name} {size[0]} {theme} {language}"
+def take(studio: Studio, shot: Shot, size: tuple[int, int], language: str) -> None:
+    """Take one page, light and dark, and note what is plainly wrong: an error on the console, a page wider than its screen."""
+    context = studio.context(shot.role, size, language)
+    label = f"{shot.name} {size[0]} {language}"
     try:
         page = context.new_page()
         page.on("console", lambda said: studio.wrong.append(f"{label}: console {said.text}") if said.type in {"error", "warning"}
@@ -267,7 +280,9 @@ def take(studio: Studio, shot: Shot, size: tuple[int, int], theme: str, language
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > size[0]:
             studio.wrong.append(f"{label}: {wide} px wide")
-        page.screenshot(path=picture(shot, size, theme, language))
+        for theme in THEMES:
+            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+            page.screenshot(path=picture(shot, size, theme, language))
     finally:
         context.close()
 
@@ -277,9 +292,10 @@ def take_all(studio: Studio, shots: Sequence[Shot], words: Sequence[str]) -> lis
     wanted = [shot for shot in shots if not words or any(word in shot.name for word in words)]
     for shot in wanted:
         for language in LANGUAGES:
-            for theme in THEMES:
-                for size in shot.sizes:
-                    take(studio, shot, size, theme, language)
+            studio.speak(shot.role, language)
+            for size in shot.sizes:
+                take(studio, shot, size, language)
+        studio.speak(shot.role, "zh")
         print(shot.name, flush=True)
     return wanted
 

@@ -31,7 +31,7 @@ class Readers:
         self.centre = centre
         self.cookies = itertools.cycle(cookies)
         self.days = itertools.cycle(range(centres.FIRST_DAY, centres.FIRST_DAY + days))
-        self.bytes = 0
+        self.bytes: list[int] = []
 
     def ask(self) -> tuple[str, dict[str, str]]:
         """Return the next address and its headers."""
@@ -42,7 +42,7 @@ class Readers:
         """Read one page whole, and return milliseconds."""
         took, status, body = await client.get(*self.ask())
         assert status == 200, body[:500]
-        self.bytes = len(body)
+        self.bytes.append(len(body))
         return took
 
 
@@ -109,7 +109,7 @@ async def _crowd(readers: Readers, port: int) -> tuple[list[float], float]:
 
 
 def _print(readers: Readers, alone: list[float], pings: list[float], crowd: list[float], rate: float) -> None:
-    report.line("day page, 1 client", alone, f"{readers.bytes} bytes")
+    report.line("day page, 1 client", alone, f"{min(readers.bytes)} to {max(readers.bytes)} bytes")
     report.line("bare Litestar ping, 1 client", pings)
     report.line(f"day page, {CLIENTS} clients", crowd, f"together {rate:.1f}/s")
     report.verdict("1 client", report.per_second(alone), AIM_ALONE, "pages/s", at_most=False)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 STEAL_LIMIT = 5.0
-QUIET_LOAD = 1.5
+QUIET = 15.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -46,18 +46,25 @@ def _cpu() -> tuple[int, int, int]:
     return sum(fields), fields[3] + fields[4], fields[7]
 
 
+def _shares(before: tuple[int, int, int]) -> tuple[float, float]:
+    """Return how much of the machine was busy and stolen since then, in percent."""
+    total, idle, steal = (after - was for after, was in zip(_cpu(), before, strict=True))
+    return 100 - 100 * idle / max(total, 1), 100 * steal / max(total, 1)
+
+
 @contextmanager
 def part(title: str) -> Iterator[None]:
-    """Print a heading, and afterwards duration, steal, how busy the machine was and how many wanted it.
+    """Print a heading, how busy others keep the machine beforehand, and afterwards duration and steal.
 
     Absolute values count only while steal is below 5 % and nobody else keeps the processors busy.
     """
-    print(f"\n{title}", flush=True)
+    before = _cpu()
+    time.sleep(1)
+    others, _ = _shares(before)
+    print(f"\n{title}\n  before it began, others kept {others:.0f} % of {os.cpu_count()} processors busy", flush=True)
     began, before = time.monotonic(), _cpu()
     yield
-    total, idle, steal = (after - was for after, was in zip(_cpu(), before, strict=True))
-    share = 100 * steal / max(total, 1)
-    busy, load = 100 - 100 * idle / max(total, 1), os.getloadavg()[0]
-    is_quiet = share < STEAL_LIMIT and load < QUIET_LOAD * (os.cpu_count() or 1)
-    print(f"  took {time.monotonic() - began:.0f} s, steal {share:.1f} %, busy {busy:.0f} % of {os.cpu_count()} processors,"
-          f" load {load:.1f}{'' if is_quiet else ': NOT A QUIET MACHINE, only ratios count'}", flush=True)
+    busy, steal = _shares(before)
+    is_quiet = others < QUIET and steal < STEAL_LIMIT
+    print(f"  took {time.monotonic() - began:.0f} s, steal {steal:.1f} %, busy {busy:.0f} %"
+          f"{'' if is_quiet else ': NOT A QUIET MACHINE, only ratios count'}", flush=True)
