@@ -20,6 +20,7 @@ from frontend.demo_accounts import ACCOUNTS, PASSWORD
 from frontend.demo_data import DESKS, MERCHANTS, ROOMS, DemoMerchant
 from frontend.handlers import build_registry
 from incubator.accounts import service as accounts
+from incubator.accounts.queries import actor_of
 from incubator.ground import clock, database
 from incubator.ground.errors import Conflict
 from incubator.ground.queue.relay import spread_facts
@@ -52,6 +53,7 @@ class Town:
     def __init__(self, site: SiteFacts) -> None:
         self.site = site
         self.rooms: list[UnitFacts] = []
+        self.desk = HOUSE  # whoever books for the merchants: the demo's centre staff, once they are on file
         self.merchants: list[tuple[int, DemoMerchant]] = []
         self.dice = random.Random(SEED)  # noqa: S311 -- the same centre every time
 
@@ -110,6 +112,8 @@ async def _people(town: Town) -> None:
             await accounts.grant(HOUSE, person, account.role, "all")
         else:
             await accounts.grant(HOUSE, person, account.role, "site", town.site.id)
+        if account.role is Role.STAFF:
+            town.desk = await actor_of(person) or HOUSE
 
 
 async def _merchant(town: Town, data: DemoMerchant) -> int:
@@ -159,7 +163,7 @@ async def _book(town: Town, room: UnitFacts, span: Span, now: datetime) -> None:
     wish = Wish(room.uid, span.starts_at, span.ends_at, town.dice.choice(merchant.shows), merchant_id)
     try:
         with clock.frozen_at(made_at):
-            made = await reservations.reserve(HOUSE, wish)
+            made = await reservations.reserve(town.desk, wish)
     except Conflict:
         return  # the dice named a time that is taken
     await _take_course(town, made.uid, span, now)
@@ -170,22 +174,22 @@ async def _take_course(town: Town, uid: UUID, span: Span, now: datetime) -> None
     fate = town.dice.random()
     if fate < 0.05:
         with clock.frozen_at(min(span.starts_at - timedelta(hours=20), now)):
-            await reservations.cancel(HOUSE, uid, reason="货没到")
+            await reservations.cancel(town.desk, uid, reason="货没到")
     elif span.ends_at < now and fate < 0.1:
         with clock.frozen_at(span.starts_at + timedelta(minutes=20)):
-            await reservations.mark_no_show(HOUSE, uid)
+            await reservations.mark_no_show(town.desk, uid)
     elif span.starts_at <= now:
         with clock.frozen_at(span.starts_at - timedelta(minutes=5)):
-            await check_in(HOUSE, uid)
+            await check_in(town.desk, uid)
         if span.ends_at < now:
             with clock.frozen_at(span.ends_at - timedelta(minutes=town.dice.choice((1, 5, 12)))):
-                await reservations.end_early(HOUSE, uid)
+                await reservations.end_early(town.desk, uid)
 
 
 async def _closure(town: Town, today: date) -> None:
     day = today + timedelta(days=3)
     start = datetime(day.year, day.month, day.day, 8, tzinfo=town.site.zone)
-    await close(HOUSE, Span(start, start + timedelta(hours=4)), unit_id=town.rooms[2].id, reason="排风检修",
+    await close(town.desk, Span(start, start + timedelta(hours=4)), unit_id=town.rooms[2].id, reason="排风检修",
                 reason_en="Extractor repair")
 
 
@@ -195,7 +199,7 @@ async def _show_soon(town: Town, now: datetime) -> None:
     start = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0) + step
     wish = Wish(town.rooms[1].uid, start, start + timedelta(hours=2), SHOW_TITLE, town.merchants[0][0])
     try:
-        await reservations.reserve(HOUSE, wish)
+        await reservations.reserve(town.desk, wish)
     except Conflict as refusal:
         log.info("no show in the coming half hour", why=refusal.code)
 
