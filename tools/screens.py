@@ -31,7 +31,8 @@ PASSWORD = "kaibo-demo"
 ROLES = ("owner", "mentor", "manager", "staff", "operator", "auditor", "admin")
 ZONE = ZoneInfo("Asia/Shanghai")
 START_S = 150.0
-SETTLE_MS = 450
+SETTLE_MS = 350
+TURN_MS = 200
 LANGUAGES = {"zh": "zh-CN", "en": "en-GB"}
 THEMES = ("light", "dark")
 USUAL = ((390, 844), (1180, 820), (1440, 900))
@@ -65,7 +66,7 @@ class Studio:
         """Open a browser as that person has it; `-` is nobody."""
         made = self.browser.new_context(
             base_url=self.base, viewport={"width": size[0], "height": size[1]}, locale=LANGUAGES[language],
-            color_scheme="light", timezone_id="Asia/Shanghai")
+            color_scheme="light", timezone_id="Asia/Shanghai", reduced_motion="reduce")
         made.set_default_timeout(10_000)
         made.add_cookies([*self._cookies_of(made, role), {"name": "kaibo_locale", "value": "en" if language == "en" else "zh_CN",
                                                           "url": self.base}])
@@ -282,6 +283,7 @@ def take(studio: Studio, shot: Shot, size: tuple[int, int], language: str) -> No
             studio.wrong.append(f"{label}: {wide} px wide")
         for theme in THEMES:
             page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+            page.wait_for_timeout(TURN_MS)  # colours fade over
             page.screenshot(path=picture(shot, size, theme, language))
     finally:
         context.close()
