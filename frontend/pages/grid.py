@@ -30,6 +30,7 @@ from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 from incubator.merchants import queries as merchants
 from incubator.sites.queries import SiteFacts, first_site
+from studio.live_sessions import queries as live_sessions
 
 MOST_MERCHANTS = 500
 HOW = N_("Schedule of {day:day}. Arrow keys move, Enter chooses, Shift with left and right makes it longer or shorter.")
@@ -152,7 +153,9 @@ async def read_day(actor: Actor, site: SiteFacts, on: date, look: Look) -> Day:
     frame = frame_of(site, on, {span for unit in found.units for span in unit.open},
                      [Span(b.blocked_from, b.blocked_to) for unit in found.units for b in unit.blocks])
     chosen = await merchant_for(actor, site, look.merchant)
-    painter = Painter(frame, found.as_of, site.zone)
+    is_today = frame.span.contains(found.as_of)
+    on_air = await live_sessions.on_air(site.id) if is_today and look.kind == "live_room" else frozenset()
+    painter = Painter(frame, found.as_of, site.zone, on_air=on_air)
     lanes = [lane_of(unit, frame, _blocks(unit, painter, chosen)) for unit in found.units
              if not look.only_free or has_free(unit, found.as_of)]
     return _day(site, on, look, found, frame, lanes, is_open=await can_book(actor, site))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -131,7 +132,9 @@ class Painter:
     `table` every link is a tab stop of its own.
     """
 
-    def __init__(self, frame: Frame, now: datetime, zone: ZoneInfo, *, table: bool = False) -> None:
+    def __init__(self, frame: Frame, now: datetime, zone: ZoneInfo, *, table: bool = False,
+                 on_air: frozenset[UUID] = frozenset()) -> None:
+        self._on_air = on_air
         self._role, self._link = ("cell", "") if table else ("gridcell", ' tabindex="-1" draggable="false"')
         self._frame = frame
         self._now = now
@@ -176,6 +179,8 @@ class Painter:
 
     def _kind(self, one: Taken, mine: bool) -> str:
         kind = HOLDING.get(one.state) or ("mine" if mine else "taken" if one.uid is None else "other")
+        if one.uid in self._on_air:
+            return f"{kind} air"
         return f"{kind} over" if one.state in OVER or one.ends_at <= self._now else kind
 
     def _place(self, one: Taken) -> tuple[str, str]:
@@ -200,6 +205,8 @@ class Painter:
         if one.uid is None:
             return self._words[TAKEN], hours
         title = one.title or one.merchant_name or self._words[UNTITLED]
+        if one.uid in self._on_air:
+            hours = i18n.translate(N_("On air until {time:time}"), {"time": one.ends_at})
         return title, f"{one.merchant_name}\n{hours}" if one.title and one.merchant_name else hours
 
     def _state(self, one: Taken) -> str:

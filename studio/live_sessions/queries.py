@@ -248,3 +248,11 @@ async def open_account(rig_id: int) -> OpenAccount | None:
         " AND EXISTS (SELECT FROM air_spans a WHERE a.live_session = s.id AND a.kind = 'client')"
         " ORDER BY v.ends_at DESC LIMIT 1", rig_id)
     return None if row is None else OpenAccount(*row)
+
+
+async def on_air(site_id: int) -> frozenset[UUID]:
+    """Return the reservations of a site that are being sent now, by stream or through the platform's own program."""
+    rows = await database.fetch(
+        "SELECT r.uid FROM air_spans a JOIN live_sessions s ON s.id = a.live_session JOIN reservations r ON r.id = s.reservation"
+        " WHERE a.stopped_at IS NULL AND a.kind <> 'record' AND r.site = $1", site_id)
+    return frozenset(row["uid"] for row in rows)

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 from booking.calendars import service as calendars
-from incubator.ground.values import Span
-from tests.frontend.pages.conftest import DAY, HOUSE, Centre, in_days
+from incubator.ground import clock, database
+from incubator.ground.values import Span, new_uid
+from tests.frontend.pages.conftest import DAY, HOUSE, NOW, Centre, in_days
 
 
 async def test_it_works(centre: Centre, visit: Any) -> None:
@@ -121,3 +122,20 @@ async def test_week_of_another_room_by_the_select(centre: Centre, visit: Any) ->
     first, second = centre.rooms[0].uid, centre.rooms[1].uid
     page = await (await visit(centre.people.alice)).get(f"/units/{first}/week/{in_days(3)}?room={second}")
     assert f"/units/{second}/week/" in str(page.url)
+
+
+async def test_a_show_on_air_is_red_and_says_until_when(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice, 0, "14:30", "16:00", day=f"{NOW:%Y-%m-%d}")
+    rig = await database.fetchval(
+        "INSERT INTO rigs (uid, site, unit, driver) VALUES ($1, $2, $3, 'simulated') RETURNING id",
+        new_uid(), centre.people.site.id, centre.rooms[0].id)
+    session = await database.fetchval(
+        "INSERT INTO live_sessions (uid, reservation, rig, created_at) VALUES ($1, $2, $3, $4) RETURNING id",
+        new_uid(), made.id, rig, clock.now())
+    await database.execute("INSERT INTO air_spans (uid, rig, live_session, kind, started_at) VALUES ($1, $2, $3, 'stream', $4)",
+                           new_uid(), rig, session, clock.now())
+    page = await (await visit(centre.people.alice)).get(f"/days/{NOW:%Y-%m-%d}")
+    assert re.search(rf'class="bk mine air [^"]+" id="b{made.uid}"', page.text)
+    assert "播至 16:00" in page.text
+    other = await (await visit(centre.people.charlie)).get(f"/days/{NOW:%Y-%m-%d}")
+    assert "bk taken" in other.text
