@@ -53,12 +53,17 @@ class StartFailed(Exception):
     """The first start cannot go on; the message says why."""
 
 
+# Names get their pinyin where people write them, in web and demo; elsewhere its dictionary of phrases (42 MiB) is not needed.
+LEAN = {name: {"PYPINYIN_NO_PHRASES": "true"} for name in ("worker", "director")}
+
+
 class Program:
     """One of our own processes; its output goes to the terminal, each line with its name in front."""
 
     def __init__(self, command: Sequence[str], name: str, environment: dict[str, str]) -> None:
         death_signal = PROGRAMS.get(name, signal.SIGTERM)
-        self.process = spawn([*command, name], death_signal=death_signal, env=environment, output=subprocess.PIPE)
+        own = environment | LEAN.get(name, {})
+        self.process = spawn([*command, name], death_signal=death_signal, env=own, output=subprocess.PIPE)
         self.reader = threading.Thread(target=self._read, args=(name,), daemon=True)
         self.reader.start()
 
