@@ -68,9 +68,11 @@ class Terminal:
         servers = {"postgres": "postgres", "valkey-server": "valkey", "redis-server": "valkey"}
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            # A child that was just killed has no name any more.
+            # A child that was just killed has no name any more, and no command line.
             with suppress(psutil.Error):
-                found[servers.get(child.name()) or child.cmdline()[-1]] = child.pid
+                name = servers.get(child.name()) or "".join(child.cmdline()[-1:])
+                if name:
+                    found[name] = child.pid
         return found
 
     def order(self) -> list[str]:

@@ -165,6 +165,7 @@ async def booked_without_valkey(terminal: Terminal, accepted: Accepted) -> int:
     async with browser(terminal.port) as client:
         await sign_in(client)
         spaces = [space["id"] for space in (await client.get("/api/v1/spaces?kind=desk")).json()["items"]]
+        assert eventually(lambda: "valkey" in terminal.pids())
         os.kill(terminal.pids()["valkey"], signal.SIGKILL)
         answer = await book(client, random.Random(1), spaces, accepted)
         if answer is None:
