@@ -301,7 +301,7 @@ async def call_staff(actor: Actor, unit_id: int, session_uid: UUID | None = None
         raise Forbidden()
     room = place.unit_id if place is not None else unit_id
     async with database.transaction():
-        unit = await database.fetchrow("SELECT id, name, site FROM units WHERE id = $1 FOR NO KEY UPDATE", room)
+        unit = await database.fetchrow("SELECT id, name, name_en, site FROM units WHERE id = $1 FOR NO KEY UPDATE", room)
         open_call: UUID | None = await database.fetchval(
             "SELECT uid FROM help_calls WHERE unit = $1 AND answered_at IS NULL ORDER BY id DESC LIMIT 1", room)
         if open_call is not None:
@@ -312,7 +312,8 @@ async def call_staff(actor: Actor, unit_id: int, session_uid: UUID | None = None
             uid, room, None if place is None else place.session_id, clock.now(),
             place.sender.person if place is not None else actor.person_id, actor.device_id)
         for person in await accounts.house_people(Role.OPERATOR):
-            await tell(person, f"help:{uid}", N_("{room} calls for help."), {"room": unit["name"]}, "/rigs")
+            await tell(person, f"help:{uid}", N_("{room} calls for help."), {"room": unit["name"], "room_en": unit["name_en"]},
+                       "/rigs")
     return uid
 
 

@@ -30,6 +30,7 @@ class Booked(msgspec.Struct, frozen=True):
     number: str
     unit: int
     unit_name: str
+    unit_name_en: str
     merchant: int | None
     starts_at: datetime
     ends_at: datetime
@@ -43,6 +44,11 @@ class Booked(msgspec.Struct, frozen=True):
     session_state: str
     session_rig: int | None
     output: str
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Return what a notice about it says: the room in both languages, and the number."""
+        return {"room": self.unit_name, "room_en": self.unit_name_en, "number": self.number}
 
     @property
     def holds(self) -> bool:
@@ -62,7 +68,7 @@ class Booked(msgspec.Struct, frozen=True):
 
 
 BOOKED = """
-SELECT v.id, v.state, coalesce(v.number, ''), v.unit, u.name, v.merchant, v.starts_at, v.ends_at, v.closed_at,
+SELECT v.id, v.state, coalesce(v.number, ''), v.unit, u.name, u.name_en, v.merchant, v.starts_at, v.ends_at, v.closed_at,
        (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds),
        r.id, coalesce(r.lead_min, 15), coalesce(r.overrun_min, 5), s.id, s.uid, coalesce(s.state, ''), s.rig,
        coalesce(s.output, 'stream')
@@ -266,7 +272,7 @@ async def _tell_unclean(session_id: int) -> None:
     found = await booked(session_id)
     if found is None:
         return
-    params = {"room": found.unit_name, "number": found.number}
+    params = found.told
     if found.merchant is not None:
         for member in await members(found.merchant):
             await tell(member.person_id, f"unclean:{session_id}",
@@ -284,11 +290,11 @@ async def tell_waiting(found: Booked) -> None:
     for member in await members(found.merchant):
         await tell(member.person_id, f"waiting_for_key:{found.session}",
                    N_("{room} is ready for {number}. Only the stream key is missing; paste it."),
-                   {"room": found.unit_name, "number": found.number}, f"/live-sessions/{found.session_uid}")
+                   found.told, f"/live-sessions/{found.session_uid}")
 
 
 async def tell_failed(found: Booked, code: str) -> None:
     """Tell the operators once per cause that a session is not prepared."""
     for person in await accounts.house_people(Role.OPERATOR):
         await tell(person, f"not_prepared:{found.session}:{code}", N_("{room} is not ready for {number}. Its rig says why."),
-                   {"room": found.unit_name, "number": found.number}, "/rigs")
+                   found.told, "/rigs")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from incubator.accounts.service import set_locale
 from incubator.ground.notices.service import tell
 from tests.people import People
 
@@ -25,3 +26,10 @@ async def test_reading_empties_the_badge(people: People, client_for: Callable[[A
     token = page.split('name="_token" value="')[1].split('"')[0]
     assert (await client.post("/notices/read", data={"_token": token})).status_code == 303
     assert 'class="badge"' not in (await client.get("/notices")).text
+
+
+async def test_a_room_is_named_in_the_readers_language(people: People, client_for: Callable[[Any], Any]) -> None:
+    assert people.alice.person_id is not None
+    await set_locale(people.alice, "en")
+    await tell(people.alice.person_id, "x", "{room} calls for help.", {"room": "2 号间", "room_en": "Room 2"})
+    assert "Room 2 calls for help." in (await (await client_for(people.alice)).get("/notices")).text
