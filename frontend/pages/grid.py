@@ -14,7 +14,7 @@ from markupsafe import Markup
 from booking.calendars.rules import clipped
 from booking.reservations import queries as reservations, rights
 from booking.schedule import queries as schedule
-from booking.schedule.queries import Schedule, UnitDay
+from booking.schedule.queries import Block, Schedule, UnitDay
 from booking.units import queries as units
 from booking.units.rules import KIND_NAMES, SPACES
 from frontend import formats, i18n
@@ -162,7 +162,11 @@ async def read_day(actor: Actor, site: SiteFacts, on: date, look: Look) -> Day:
 
 
 def _blocks(unit: UnitDay, painter: Painter, chosen: int | None) -> Markup:
-    return painter.lane(unit.blocks, name_of(unit.unit), lambda one: one.is_mine if chosen is None else one.merchant_id == chosen)
+    """Return a room's reservations; with no merchant chosen only the centre's own are ours, not all that staff booked."""
+    def is_ours(one: Block) -> bool:
+        return one.merchant_id == chosen and (chosen is not None or one.is_mine)
+
+    return painter.lane(unit.blocks, name_of(unit.unit), is_ours)
 
 
 def has_free(found: UnitDay, now: datetime) -> bool:

@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 from booking.calendars import service as calendars
+from booking.reservations import service as reservations
+from booking.reservations.service import Wish
 from incubator.ground import clock, database
 from incubator.ground.values import Span, new_uid
 from tests.frontend.pages.conftest import DAY, HOUSE, NOW, Centre, in_days
@@ -139,3 +141,12 @@ async def test_a_show_on_air_is_red_and_says_until_when(centre: Centre, visit: A
     assert "播至 16:00" in page.text
     other = await (await visit(centre.people.charlie)).get(f"/days/{NOW:%Y-%m-%d}")
     assert "bk taken" in other.text
+
+
+async def test_what_staff_booked_for_a_merchant_is_not_the_centres_own(centre: Centre, visit: Any) -> None:
+    theirs = await reservations.reserve(centre.people.dora, Wish(
+        centre.rooms[0].uid, centre.at("10:00"), centre.at("12:00"), "铁棍山药专场", centre.people.sunrise_id))
+    ours = await centre.book(centre.people.dora, 1)
+    page = (await (await visit(centre.people.dora)).get(f"/days/{DAY}")).text
+    assert re.search(rf'class="bk other [^"]+" id="b{theirs.uid}"', page)
+    assert re.search(rf'class="bk mine [^"]+" id="b{ours.uid}"', page)
