@@ -1,5 +1,6 @@
 """The one database: a Piccolo engine on PostgreSQL, transactions that nest as savepoints, and plain SQL for hot paths."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -41,7 +42,9 @@ class _Transaction(PostgresTransaction):
         self, exception_type: type[BaseException] | None, exception: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         try:
-            if exception is not None:
+            if isinstance(exception, asyncio.CancelledError):
+                self.connection.terminate()  # a server that answers nothing answers no ROLLBACK either
+            elif exception is not None:
                 if not self.connection.is_closed():
                     await self.rollback()  # type: ignore[no-untyped-call]  # Piccolo left it bare
             else:
@@ -142,7 +145,12 @@ async def _call(method: str, sql: str, args: Sequence[Any]) -> Any:
     if DB.pool is None:
         raise Unavailable(N_("The database is not open."))
     async with DB.pool.acquire() as connection:
-        return await getattr(connection, method)(sql, *args)
+        try:
+            return await getattr(connection, method)(sql, *args)
+        except asyncio.CancelledError:
+            # given back as it is, the pool would wait for the server's word on the cancelled query: for ever, when it is frozen
+            connection.terminate()
+            raise
 
 
 async def fetch(sql: str, *args: Any) -> list[Any]:
