@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from booking.calendars.rules import WeeklyHours
-from booking.calendars.service import add_calendar, close
+from booking.calendars.service import Extent, add_calendar, close
 from booking.checkin.service import check_in
 from booking.policies.service import set_quota
 from booking.reservations import service as reservations
@@ -189,7 +189,7 @@ async def _take_course(town: Town, uid: UUID, span: Span, now: datetime) -> None
 async def _closure(town: Town, today: date) -> None:
     day = today + timedelta(days=3)
     start = datetime(day.year, day.month, day.day, 8, tzinfo=town.site.zone)
-    await close(town.desk, Span(start, start + timedelta(hours=4)), unit_id=town.rooms[2].id, reason="排风检修",
+    await close(town.desk, Extent((town.rooms[2].id,)), Span(start, start + timedelta(hours=4)), reason="排风检修",
                 reason_en="Extractor repair")
 
 

@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -14,13 +15,14 @@ from litestar import Litestar, Response, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from booking.calendars.queries import closure
 from booking.reservations import queries as reservations
 from frontend.auth import signed_in
 from frontend.composition import AWAY
 from frontend.views import AnyRequest
 from incubator.ground.errors import NotFound
 from incubator.ground.queue.registry import Registry
-from incubator.sites.queries import site
+from incubator.sites.queries import first_site, site
 
 log = structlog.get_logger()
 CHANNEL = "days"
@@ -30,6 +32,8 @@ BEAT_S = 20
 LONGEST_MS = 16
 SLACK_MS = 2000
 FACTS = ("ReservationConfirmed", "ReservationMoved", "ReservationCancelled", "ReservationEnded", "ReservationCheckedIn")
+CLOSURE_FACTS = ("RoomsClosed", "ClosureLifted")
+MOST_DAYS = 62  # a closure of more days tells every open day
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -63,6 +67,16 @@ async def announce(redis: Any, reservation_id: int) -> str:
     return await tell(redis, now | former)
 
 
+async def announce_closure(redis: Any, uid: UUID) -> str:
+    """Tell open pages of the days on which rooms were closed, or opened again."""
+    found = await closure(uid)
+    if found is None or found.span.length > timedelta(days=MOST_DAYS):
+        return await tell(redis, {EVERY_DAY})
+    place = await first_site()
+    first, last = place.local_date(found.span.starts_at), place.local_date(found.span.ends_at)
+    return await tell(redis, {str(first + timedelta(days=number)) for number in range((last - first).days + 1)})
+
+
 async def tell(redis: Any, days: set[str]) -> str:
     """Send one topic, and keep when each day changed last for pages that connect a moment later."""
     topic = Topic(tuple(sorted(days)), int(time.time() * 1000))
@@ -78,14 +92,26 @@ async def announce_quietly(redis: Any, reservation_id: int) -> None:
         await announce(redis, reservation_id)
 
 
+async def announce_closure_quietly(redis: Any, uid: UUID) -> None:
+    """Announce a closure from a page's own request, as `announce_quietly` does for reservations."""
+    with suppress(*AWAY):
+        await announce_closure(redis, uid)
+
+
 async def _on_fact(args: dict[str, Any], *, redis: Any) -> str:
     return await announce(redis, int(args["reservation"]))
 
 
+async def _on_closure(args: dict[str, Any], *, redis: Any) -> str:
+    return await announce_closure(redis, UUID(args["closure"]))
+
+
 def register(registry: Registry, redis: Any) -> None:
-    """Announce after each fact of a reservation."""
+    """Announce after each fact of a reservation or closure."""
     for fact in FACTS:
         registry.on(fact, f"announce_{fact}", partial(_on_fact, redis=redis))
+    for fact in CLOSURE_FACTS:
+        registry.on(fact, f"announce_{fact}", partial(_on_closure, redis=redis))
 
 
 class Hub:

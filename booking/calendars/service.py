@@ -1,35 +1,31 @@
 """The verbs of calendars: weekly hours, closures and openings by date; bookings in the way are listed, never dropped."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from booking.calendars import rights
+from booking.calendars.queries import Hit, hits_of
 from booking.calendars.rules import DAY_MIN, WeeklyHours
 from incubator.accounts.rules import visible
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
-from incubator.ground.errors import N_, Forbidden, Invalid, NotFound
+from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, NotFound
+from incubator.ground.queue.service import publish
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span, new_uid
 
 LONGEST_REASON = 200
 
 
-class Hit(msgspec.Struct, frozen=True):
-    """A booking that a closure overlaps; somebody must move or cancel it."""
+class Extent(msgspec.Struct, frozen=True):
+    """What is closed: some units, everything on a calendar, or the whole site with rooms to come; one of the three."""
 
-    reservation_uid: UUID
-    number: str | None
-    unit_name: str
-    unit_name_en: str
-    merchant_name: str
-    person_id: int | None
-    starts_at: datetime
-    ends_at: datetime
+    unit_ids: tuple[int, ...] = ()
+    calendar_id: int | None = None
+    site_id: int | None = None
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -39,19 +35,22 @@ class Closed(msgspec.Struct, frozen=True):
     hits: tuple[Hit, ...]
 
 
+class BookingsHit(Conflict):
+    """Bookings lie in the way that whoever closes has not seen; `count` is of all that it hits."""
+
+    code = "bookings-hit"
+    msgid = N_("Bookings in this time: {count}. They stay until somebody moves or cancels them; look at them first.")
+
+
 # Whoever changes when a unit is open takes the unit's lock, as bookings do, and raises its version: a verb that read the
 # calendar before it got the lock sees that it must read again.
 LOCK = """
 UPDATE units SET version = version + 1 WHERE id IN (
-    SELECT id FROM units WHERE (id = $1 OR calendar = $2) ORDER BY id FOR NO KEY UPDATE)
+    SELECT id FROM units WHERE id = ANY($1) OR calendar = $2 OR (site = $3 AND person IS NULL) ORDER BY id FOR NO KEY UPDATE)
 RETURNING id, site"""
-HITS = """
-SELECT r.uid, r.number, u.name, u.name_en, coalesce(m.short_name, ''), r.person, r.starts_at, r.ends_at
-FROM allocations a JOIN reservations r ON r.id = a.reservation JOIN units u ON u.id = a.unit
-LEFT JOIN merchants m ON m.id = r.merchant
-WHERE a.unit = ANY($1) AND a.holds AND a.blocked && tstzrange($2, $3) AND upper(a.blocked) > $4
-  AND (r.state <> 'held' OR r.hold_until > $4)
-ORDER BY r.starts_at, u.id"""
+INSERT = """
+INSERT INTO calendar_exceptions (uid, calendar, unit, site, is_open, starts_at, ends_at, reason, reason_en, created_by)
+SELECT $1, $2, unit, $4, $5, $6, $7, $8, $9, $10 FROM unnest($3::bigint[]) AS w(unit) RETURNING id"""
 
 
 async def add_calendar(actor: Actor, site_id: int, name: str, hours: Sequence[WeeklyHours]) -> int:
@@ -83,40 +82,58 @@ async def set_hours(actor: Actor, calendar_id: int, hours: Sequence[WeeklyHours]
     _check(hours)
     async with database.transaction():
         await _site_of_calendar(actor, calendar_id)
-        await database.fetch(LOCK, None, calendar_id)
+        await database.fetch(LOCK, [], calendar_id, None)
         await database.execute("DELETE FROM calendar_hours WHERE calendar = $1", calendar_id)
         await _write_hours(calendar_id, hours)
         await record(actor, "set_hours", "calendar", calendar_id, after={"hours": list(hours)})
 
 
 @database.retried
-async def close(actor: Actor, span: Span, *, unit_id: int | None = None, calendar_id: int | None = None, reason: str,
-                reason_en: str = "", is_open: bool = False) -> Closed:
-    """Close one unit or everything on a calendar for a span (`is_open`: open it instead), and return the bookings it hits.
+async def close(actor: Actor, extent: Extent, span: Span, *, reason: str, reason_en: str = "", is_open: bool = False,
+                seen: Collection[UUID] | None = None) -> Closed:
+    """Close what `extent` says for a span (`is_open`: open it instead), and return the bookings it hits; these stay.
+
+    `seen` are the bookings that whoever closes was shown before; None means that it closes whatever it hits.
 
     Raises:
         NotFound, Forbidden: no such unit or calendar, or not the actor's to close.
         Invalid: a span or reason that is none.
+        BookingsHit: bookings in the way that were not seen.
     """
-    span = span.checked()
-    reason, reason_en = visible(reason)[:LONGEST_REASON], visible(reason_en)[:LONGEST_REASON]
+    span = _checked_span(span)
+    reason, reason_en = _checked_reason("reason", reason), _checked_reason("reason_en", reason_en)
     if not reason and not is_open:
         raise Invalid.field("reason", N_("Say why, so that people know what to expect."))
-    if (unit_id is None) == (calendar_id is None):
-        raise Invalid.field("unit_id", N_("Choose one room, or one calendar."))
+    if bool(extent.unit_ids) + (extent.calendar_id is not None) + (extent.site_id is not None) != 1:
+        raise Invalid.field("unit_id", N_("Choose at least one room."))
     async with database.transaction():
-        units = await database.fetch(LOCK, unit_id, calendar_id)
-        await _may_close(actor, units, calendar_id)
+        units = await _locked(actor, extent)
+        hits = () if is_open else (await hits_of([([row["id"] for row in units], span)]))[0]
+        if seen is not None and not {hit.uid for hit in hits} <= set(seen):
+            raise BookingsHit(count=len(hits))
         uid = new_uid()
-        exception_id = await database.fetchval(
-            "INSERT INTO calendar_exceptions (uid, calendar, unit, is_open, starts_at, ends_at, reason, reason_en, created_by)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
-            uid, calendar_id, unit_id, is_open, span.starts_at, span.ends_at, reason, reason_en or reason, actor.person_id)
-        ids = [row["id"] for row in units]
-        hits = [] if is_open else await database.fetch(HITS, ids, span.starts_at, span.ends_at, clock.now())
-        await record(actor, "close", "calendar_exception", exception_id, reason=reason,
-                     after={"unit": unit_id, "calendar": calendar_id, "open": is_open, "span": span, "hits": len(hits)})
-    return Closed(uid, tuple(Hit(*row) for row in hits))
+        rows = await database.fetch(
+            INSERT, uid, extent.calendar_id, list(extent.unit_ids) or [None], extent.site_id, is_open, span.starts_at,
+            span.ends_at, reason, reason_en or reason, actor.person_id)
+        await record(actor, "close", "calendar_exception", rows[0]["id"], reason=reason, after={
+            "units": list(extent.unit_ids), "calendar": extent.calendar_id, "site": extent.site_id, "open": is_open, "span": span,
+            "hits": [hit.number for hit in hits]})
+        await publish("RoomsClosed", {"closure": str(uid)}, actor.request_id)
+    return Closed(uid, hits)
+
+
+def _checked_span(span: Span) -> Span:
+    span = span.checked()
+    if span.ends_at <= clock.now():
+        raise Invalid.field("ends_at", N_("This has passed. Choose a later end."))
+    return span
+
+
+def _checked_reason(field: str, text: str) -> str:
+    text = visible(text)
+    if len(text) > LONGEST_REASON:
+        raise Invalid.field(field, N_("At most {most} characters; this has {count}."), most=LONGEST_REASON, count=len(text))
+    return text
 
 
 @database.retried
@@ -127,24 +144,28 @@ async def lift(actor: Actor, uid: UUID) -> None:
         NotFound, Forbidden: no such closure, or not the actor's to lift.
     """
     async with database.transaction():
-        row = await database.fetchrow("SELECT id, unit, calendar, lifted_at FROM calendar_exceptions WHERE uid = $1", uid)
-        if row is None:
+        rows = await database.fetch("SELECT id, unit, calendar, site FROM calendar_exceptions WHERE uid = $1 ORDER BY id", uid)
+        if not rows:
             raise NotFound()
-        units = await database.fetch(LOCK, row["unit"], row["calendar"])
-        await _may_close(actor, units, row["calendar"])
+        units = tuple(row["unit"] for row in rows if row["unit"] is not None)
+        await _locked(actor, Extent(units, rows[0]["calendar"], rows[0]["site"]))
         if await database.execute(
-                "UPDATE calendar_exceptions SET lifted_at = $2 WHERE id = $1 AND lifted_at IS NULL", row["id"], clock.now()):
-            await record(actor, "lift", "calendar_exception", row["id"])
+                "UPDATE calendar_exceptions SET lifted_at = $2 WHERE uid = $1 AND lifted_at IS NULL", uid, clock.now()):
+            await record(actor, "lift", "calendar_exception", rows[0]["id"])
+            await publish("ClosureLifted", {"closure": str(uid)}, actor.request_id)
 
 
-async def _may_close(actor: Actor, units: Sequence[Any], calendar_id: int | None) -> None:
-    if units:
-        if not rights.can_close(actor, units[0]["site"]):
-            raise Forbidden()
-    elif calendar_id is not None:
-        await _site_of_calendar(actor, calendar_id)
-    else:
+async def _locked(actor: Actor, extent: Extent) -> Sequence[Any]:
+    """Lock every unit that a closure covers, as bookings do, and raise their versions; refuse who may not close them."""
+    units = await database.fetch(LOCK, list(extent.unit_ids), extent.calendar_id, extent.site_id)
+    if len(units) < len(set(extent.unit_ids)):
         raise NotFound()
+    if extent.calendar_id is not None and not units:
+        await _site_of_calendar(actor, extent.calendar_id)
+    sites = {row["site"] for row in units} | ({extent.site_id} if extent.site_id is not None else set())
+    if not all(rights.can_close(actor, site_id) for site_id in sites):
+        raise Forbidden()
+    return units
 
 
 async def _site_of_calendar(actor: Actor, calendar_id: int) -> None:

@@ -23,12 +23,13 @@ class CalendarHours(Table, tablename="calendar_hours"):
 
 
 class CalendarException(Table, tablename="calendar_exceptions"):
-    """A dated opening or closure of a calendar or of one unit."""
+    """A dated opening or closure of a calendar, a unit or the whole site; rows of several units share `uid`."""
 
     id = BigSerial(primary_key=True)
-    uid = UUID(unique=True, null=False)
+    uid = UUID(null=False)
     calendar = BigInt(null=True)
     unit = BigInt(null=True)
+    site = BigInt(null=True)
     is_open = Boolean(null=False)
     starts_at = Timestamptz(null=False)
     ends_at = Timestamptz(null=False)

@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+from booking.calendars.queries import Hit, closure, hits_of
 from booking.reservations import slots
 from booking.reservations.entry import close_row
 from booking.reservations.queries import ReservationFacts, facts
@@ -12,7 +14,8 @@ from incubator.ground import clock, database
 from incubator.ground.errors import N_
 from incubator.ground.notices.service import tell
 from incubator.ground.queue.registry import Registry
-from incubator.ground.rights import house
+from incubator.ground.rights import Role, house
+from incubator.merchants.queries import members
 
 KEPT = timedelta(days=1)  # how long a hold that ran out is kept, for whoever asks why
 AT_ONCE = 200  # how many are taken per round; the next round follows soon
@@ -55,12 +58,12 @@ async def _finish(reservation_id: int, units: list[int]) -> int:
 
 
 async def tell_confirmed(args: dict[str, Any]) -> str:
-    """Tell booker and host that a booking stands."""
+    """Tell the people concerned that a booking stands."""
     return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), "confirmed", N_("{number} is booked: {starts_at}."))
 
 
 async def tell_moved(args: dict[str, Any]) -> str:
-    """Tell booker and host of new times; only the latest change counts, so each version is told once."""
+    """Tell the people concerned of new times; only the latest change counts, so each version is told once."""
     found = await facts(args["reservation"])
     version = 0 if found is None else found.version
     return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"moved-{version}",
@@ -68,8 +71,10 @@ async def tell_moved(args: dict[str, Any]) -> str:
 
 
 async def tell_cancelled(args: dict[str, Any]) -> str:
-    """Tell booker and host that a booking is cancelled."""
-    return await _tell(args, (State.CANCELLED,), "cancelled", N_("{number}, {starts_at}, was cancelled. {reason}"))
+    """Tell the people concerned that a booking is cancelled; one that was restored and cancelled again is told again."""
+    found = await facts(args["reservation"])
+    version = 0 if found is None else found.version
+    return await _tell(args, (State.CANCELLED,), f"cancelled-{version}", N_("{number}, {starts_at}, was cancelled. {reason}"))
 
 
 async def _tell(args: dict[str, Any], states: tuple[State, ...], occasion: str, msgid: str) -> str:
@@ -77,14 +82,52 @@ async def _tell(args: dict[str, Any], states: tuple[State, ...], occasion: str, 
     if found is None or found.state not in states:
         return "no longer so"
     told = 0
-    for person_id in {found.person_id, found.host_id} - {None}:
-        told += await tell(person_id, f"reservation-{occasion}:{found.number}", msgid, _params(found),  # type: ignore[arg-type]  # None is taken out above
+    for person_id in await _concerned(found):
+        told += await tell(person_id, f"reservation-{occasion}:{found.number}", msgid, _params(found),
                            link=f"/reservations/{found.uid}")
     return f"{told} told"
 
 
+async def _concerned(found: ReservationFacts | Hit, *, always_owners: bool = False) -> set[int]:
+    """Return booker and host; and the merchant's owners, where somebody else booked for them, such as the front desk."""
+    of_merchant = [] if found.merchant_id is None else await members(found.merchant_id)
+    needs_owners = always_owners or all(member.person_id != found.person_id for member in of_merchant)
+    owners = [member.person_id for member in of_merchant if needs_owners and Role.OWNER in member.roles]
+    return {person_id for person_id in (found.person_id, found.host_id, *owners) if person_id is not None}
+
+
 def _params(found: ReservationFacts) -> dict[str, Any]:
     return {"number": found.number, "starts_at": found.starts_at, "reason": found.reason}
+
+
+async def tell_closed(args: dict[str, Any]) -> str:
+    """Tell whose bookings lie in a closure that they have to move; nothing is cancelled by itself."""
+    return await _tell_hits(args, is_lifted=False, msgid=N_(
+        "{room} is closed from {closed_from:moment} to {closed_until:moment}: {reason}. Your booking {number} at"
+        " {starts_at:moment} falls into it; move or cancel it."))
+
+
+async def tell_lifted(args: dict[str, Any]) -> str:
+    """Tell whose bookings lay in a closure that these can take place after all."""
+    return await _tell_hits(args, is_lifted=True, msgid=N_(
+        "{room} is open again, the closure was lifted. Your booking {number} at {starts_at:moment} can take place."))
+
+
+async def _tell_hits(args: dict[str, Any], *, is_lifted: bool, msgid: str) -> str:
+    found = await closure(UUID(args["closure"]))
+    if found is None or (found.lifted_at is not None) != is_lifted:
+        return "no longer so"
+    told = 0
+    for hit in (await hits_of([(found.unit_ids, found.span)]))[0]:
+        if found.lifted_at is not None and hit.created_at > found.lifted_at:
+            continue  # booked after the closure was gone
+        params = {"room": hit.unit_name, "room_en": hit.unit_name_en, "reason": found.reason, "reason_en": found.reason_en,
+                  "number": hit.number, "closed_from": found.span.starts_at, "closed_until": found.span.ends_at,
+                  "starts_at": hit.starts_at}
+        for person_id in await _concerned(hit, always_owners=True):
+            told += await tell(person_id, f"{'lifted' if is_lifted else 'closed'}:{found.uid}:{hit.number}", msgid, params,
+                               link=f"/reservations/{hit.uid}#move")
+    return f"{told} told"
 
 
 def register(registry: Registry) -> None:
@@ -94,3 +137,5 @@ def register(registry: Registry) -> None:
     registry.on("ReservationConfirmed", "tell_confirmed", tell_confirmed)
     registry.on("ReservationMoved", "tell_moved", tell_moved)
     registry.on("ReservationCancelled", "tell_cancelled", tell_cancelled)
+    registry.on("RoomsClosed", "tell_closed", tell_closed)
+    registry.on("ClosureLifted", "tell_lifted", tell_lifted)

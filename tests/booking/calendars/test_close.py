@@ -2,12 +2,14 @@
 
 import pytest
 
-from booking.calendars import service
+from booking.calendars import queries, service
 from booking.calendars.rules import WeeklyHours
+from booking.calendars.service import BookingsHit, Extent
 from booking.reservations import planning
 from booking.reservations.refusals import OutsideHours, RoomClosed
-from booking.reservations.service import Changes, confirm, move, reserve
+from booking.reservations.service import Changes, cancel, confirm, move, reserve
 from booking.units import service as units
+from booking.units.queries import UnitFacts
 from booking.units.service import CodeTaken, NewUnit, UnitInUse
 from incubator.ground import database
 from incubator.ground.errors import Forbidden, Invalid, NotFound, Stale
@@ -16,10 +18,15 @@ from tests.booking.conftest import ALL_DAY, HOUSE, Rooms, at, booked, wish
 from tests.people import People
 
 
+def only(unit: UnitFacts) -> Extent:
+    """Return one room as what is closed."""
+    return Extent((unit.id,))
+
+
 async def test_close(people: People, rooms: Rooms) -> None:
     made = await booked(people.alice, rooms.one, at(15))
-    closed = await service.close(people.olaf, Span(at(17), at(19)), unit_id=rooms.one.id, reason="检修灯架", reason_en="repair")
-    assert [hit.reservation_uid for hit in closed.hits] == [made.uid]  # its teardown reaches into the closure
+    closed = await service.close(people.olaf, only(rooms.one), Span(at(17), at(19)), reason="检修灯架", reason_en="repair")
+    assert [hit.uid for hit in closed.hits] == [made.uid]  # its teardown reaches into the closure
     with pytest.raises(RoomClosed) as refusal:
         await booked(people.alice, rooms.one, at(18))
     assert refusal.value.params["reason"] == "检修灯架"
@@ -28,7 +35,7 @@ async def test_close(people: People, rooms: Rooms) -> None:
 
 
 async def test_lift(people: People, rooms: Rooms) -> None:
-    closed = await service.close(people.olaf, Span(at(13), at(19)), unit_id=rooms.one.id, reason="检修")
+    closed = await service.close(people.olaf, only(rooms.one), Span(at(13), at(19)), reason="检修")
     await service.lift(people.dora, closed.uid)
     await service.lift(people.dora, closed.uid)
     assert await database.fetchval("SELECT count(*) FROM audit_entries WHERE verb = 'lift'") == 1
@@ -36,37 +43,97 @@ async def test_lift(people: People, rooms: Rooms) -> None:
 
 
 async def test_close_everything_on_a_calendar(people: People, rooms: Rooms) -> None:
-    await service.close(people.dora, Span(at(0, day=2), at(0, day=3)), calendar_id=rooms.calendar_id, reason="停电")
+    await service.close(people.dora, Extent(calendar_id=rooms.calendar_id), Span(at(0, day=2), at(0, day=3)), reason="停电")
     for room in (rooms.one, rooms.two, rooms.meeting):
         with pytest.raises(RoomClosed):
             await booked(people.alice, room, at(15, day=2))
 
 
+async def test_close_several_rooms_at_once(people: People, rooms: Rooms) -> None:
+    first, second = await booked(people.alice, rooms.two, at(15)), await booked(people.charlie, rooms.one, at(13))
+    both = Extent((rooms.one.id, rooms.two.id))
+    closed = await service.close(people.dora, both, Span(at(14), at(16)), reason="换灯")
+    assert [hit.uid for hit in closed.hits] == [second.uid, first.uid]
+    for room in (rooms.one, rooms.two):
+        with pytest.raises(RoomClosed):
+            await booked(people.dora, room, at(15, 30))
+    await booked(people.alice, rooms.meeting, at(15))
+    (found,) = await queries.coming_closures(people.site.id)
+    assert (found.uid, set(found.unit_ids), found.is_whole) == (closed.uid, {rooms.one.id, rooms.two.id}, False)
+    await service.lift(people.dora, closed.uid)
+    assert await queries.coming_closures(people.site.id) == []
+
+
+async def test_close_the_whole_site_with_rooms_to_come(people: People, rooms: Rooms) -> None:
+    site_wide = Extent(site_id=people.site.id)
+    closed = await service.close(people.dora, site_wide, Span(at(0, day=2), at(0, day=3)), reason="春节")
+    late = await units.add_unit(people.mia, people.site.id, NewUnit("desk", "D1", "工位"))
+    for room in (rooms.one, rooms.meeting, late):
+        with pytest.raises(RoomClosed):
+            await booked(people.alice, room, at(15, day=2))
+    (found,) = await queries.coming_closures(people.site.id)
+    assert found.is_whole
+    assert late.id in found.unit_ids
+    await service.lift(people.dora, closed.uid)
+    await booked(people.alice, rooms.one, at(15, day=2))
+
+
+async def test_bookings_that_were_not_seen(people: People, rooms: Rooms) -> None:
+    seen, later = await booked(people.alice, rooms.one, at(13)), await booked(people.alice, rooms.one, at(17))
+    with pytest.raises(BookingsHit) as refusal:
+        await service.close(people.dora, only(rooms.one), Span(at(13), at(19)), reason="检修", seen=[seen.uid])
+    assert refusal.value.params == {"count": 2}
+    assert await database.fetchval("SELECT count(*) FROM calendar_exceptions") == 0
+    closed = await service.close(people.dora, only(rooms.one), Span(at(13), at(19)), reason="检修", seen=[seen.uid, later.uid])
+    assert len(closed.hits) == 2
+
+
+async def test_what_no_longer_stands_is_not_hit(people: People, rooms: Rooms) -> None:
+    made = await booked(people.alice, rooms.one, at(13))
+    await cancel(people.alice, made.uid)
+    await reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
+    closed = await service.close(people.dora, only(rooms.one), Span(at(13), at(19)), reason="检修", seen=[])
+    assert closed.hits == ()
+
+
+async def test_audit_and_fact(people: People, rooms: Rooms) -> None:
+    made = await booked(people.alice, rooms.one, at(15))
+    closed = await service.close(people.dora, only(rooms.one), Span(at(13), at(19)), reason="检修")
+    row = await database.fetchrow("SELECT person, reason, after FROM audit_entries WHERE verb = 'close'")
+    assert (row["person"], row["reason"]) == (people.dora.person_id, "检修")
+    assert made.number in row["after"]
+    assert str(closed.uid) in await database.fetchval("SELECT payload::text FROM facts WHERE kind = 'RoomsClosed'")
+
+
 async def test_open_out_of_hours(people: People, rooms: Rooms) -> None:
     with pytest.raises(OutsideHours):
         await booked(people.alice, rooms.one, at(21))
-    await service.close(people.dora, Span(at(22), at(24)), unit_id=rooms.one.id, reason="", is_open=True)
+    await service.close(people.dora, only(rooms.one), Span(at(22), at(24)), reason="", is_open=True)
     await booked(people.alice, rooms.one, at(21))
 
 
 async def test_only_the_house_closes(people: People, rooms: Rooms) -> None:
-    closed = await service.close(people.dora, Span(at(13), at(14)), unit_id=rooms.one.id, reason="检修")
+    closed = await service.close(people.dora, only(rooms.one), Span(at(13), at(14)), reason="检修")
     for actor in (people.alice, people.aud):
         with pytest.raises(Forbidden):
-            await service.close(actor, Span(at(13), at(14)), unit_id=rooms.one.id, reason="检修")
+            await service.close(actor, only(rooms.one), Span(at(13), at(14)), reason="检修")
         with pytest.raises(Forbidden):
             await service.lift(actor, closed.uid)
 
 
 async def test_a_closure_that_says_nothing(people: People, rooms: Rooms) -> None:
     with pytest.raises(Invalid):
-        await service.close(people.dora, Span(at(13), at(14)), unit_id=rooms.one.id, reason=" ")
+        await service.close(people.dora, only(rooms.one), Span(at(13), at(14)), reason=" ")
     with pytest.raises(Invalid):
-        await service.close(people.dora, Span(at(14), at(13)), unit_id=rooms.one.id, reason="检修")
+        await service.close(people.dora, only(rooms.one), Span(at(14), at(13)), reason="检修")
     with pytest.raises(Invalid):
-        await service.close(people.dora, Span(at(13), at(14)), reason="检修")
+        await service.close(people.dora, Extent(), Span(at(13), at(14)), reason="检修")
+    with pytest.raises(Invalid):
+        await service.close(people.dora, only(rooms.one), Span(at(8), at(9)), reason="检修")
+    with pytest.raises(Invalid):
+        await service.close(people.dora, only(rooms.one), Span(at(13), at(14)), reason="检" * 201)
     with pytest.raises(NotFound):
-        await service.close(people.dora, Span(at(13), at(14)), unit_id=0, reason="检修")
+        await service.close(people.dora, Extent((0,)), Span(at(13), at(14)), reason="检修")
 
 
 async def test_a_closure_between_look_and_lock(people: People, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +141,7 @@ async def test_a_closure_between_look_and_lock(people: People, rooms: Rooms, mon
     usual = planning.with_host
 
     async def slow(*args: object) -> object:
-        await service.close(people.dora, Span(at(13), at(19)), unit_id=rooms.one.id, reason="检修")
+        await service.close(people.dora, only(rooms.one), Span(at(13), at(19)), reason="检修")
         return await usual(*args)  # type: ignore[arg-type]  # the same arguments
 
     monkeypatch.setattr(planning, "with_host", slow)
@@ -84,7 +151,7 @@ async def test_a_closure_between_look_and_lock(people: People, rooms: Rooms, mon
 
 async def test_a_closure_before_the_confirmation(people: People, rooms: Rooms) -> None:
     held = await reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
-    await service.close(people.dora, Span(at(13), at(19)), unit_id=rooms.one.id, reason="检修")
+    await service.close(people.dora, only(rooms.one), Span(at(13), at(19)), reason="检修")
     with pytest.raises(RoomClosed):
         await confirm(people.alice, held.uid)
 

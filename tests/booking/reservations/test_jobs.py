@@ -2,9 +2,14 @@
 
 from datetime import timedelta
 
+from booking.calendars import service as calendars
+from booking.calendars.service import Extent
 from booking.reservations import jobs, queries, service
 from booking.reservations.service import Changes
 from incubator.ground import clock, database
+from incubator.ground.notices.queries import latest
+from incubator.ground.rights import Actor
+from incubator.ground.values import Span
 from tests.booking.conftest import Rooms, at, booked
 from tests.people import People
 
@@ -31,3 +36,42 @@ async def test_booker_and_host_are_told_once(people: People, rooms: Rooms) -> No
     await service.cancel(people.alice, made.uid)
     assert await jobs.tell_cancelled({"reservation": made.id}) == "2 told"
     assert await jobs.tell_moved({"reservation": made.id}) == "no longer so"
+
+
+async def told(actor: Actor) -> list[tuple[str, str, str]]:
+    """Return number, reason and link of somebody's notices, newest first."""
+    return [(one.params["number"], one.params.get("reason", ""), one.link) for one in await latest(actor.person_id or 0)]
+
+
+async def test_the_merchant_is_told_what_the_desk_books_for_it(people: People, rooms: Rooms) -> None:
+    made = await booked(people.dora, rooms.one, at(15), merchant_id=people.sunrise_id)
+    assert await jobs.tell_confirmed({"reservation": made.id}) == "2 told"
+    assert [number for number, _, _ in await told(people.alice)] == [made.number]
+    assert await told(people.bob) == []
+
+
+async def test_whose_bookings_a_closure_hits_is_told(people: People, rooms: Rooms) -> None:
+    made = await booked(people.bob, rooms.one, at(15), merchant_id=people.sunrise_id)
+    await booked(people.charlie, rooms.two, at(15))
+    closed = await calendars.close(people.dora, Extent((rooms.one.id,)), Span(at(13), at(16)), reason="检修")
+    args = {"closure": str(closed.uid)}
+    assert await jobs.tell_closed(args) == "2 told"
+    assert await jobs.tell_closed(args) == "0 told"
+    for actor in (people.alice, people.bob):
+        assert await told(actor) == [(made.number, "检修", f"/reservations/{made.uid}#move")]
+    assert await told(people.charlie) == []
+    assert (await queries.reservation(people.alice, made.uid)).state == "confirmed"
+
+
+async def test_whoever_was_told_hears_of_the_lifting(people: People, rooms: Rooms) -> None:
+    await booked(people.alice, rooms.one, at(15))
+    closed = await calendars.close(people.dora, Extent((rooms.one.id,)), Span(at(13), at(20)), reason="检修")
+    args = {"closure": str(closed.uid)}
+    assert await jobs.tell_lifted(args) == "no longer so"
+    await calendars.lift(people.dora, closed.uid)
+    with clock.frozen_at(at(12, 1)):
+        await booked(people.charlie, rooms.one, at(18))
+    assert await jobs.tell_closed(args) == "no longer so"
+    assert await jobs.tell_lifted(args) == "1 told"
+    assert len(await told(people.alice)) == 1
+    assert await told(people.charlie) == []

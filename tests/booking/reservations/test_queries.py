@@ -22,11 +22,11 @@ TODAY = at(0).date() + timedelta(days=1)
 async def test_the_day(people: People, rooms: Rooms) -> None:
     made = await booked(people.alice, rooms.one, at(15), title="山药")
     other = await booked(people.charlie, rooms.one, at(18), title="花茶")
-    await calendars.close(HOUSE, Span(at(8), at(10)), unit_id=rooms.two.id, reason="检修", reason_en="repair")
+    await calendars.close(HOUSE, calendars.Extent(unit_ids=(rooms.two.id,)), Span(at(8), at(13)), reason="检修", reason_en="repair")
     day = await schedule.day(people.alice, people.site.id, TODAY)
     one, two, _ = day.units
     assert one.open == (Span(at(8), at(22)),)
-    assert two.open == (Span(at(10), at(22)),)
+    assert two.open == (Span(at(13), at(22)),)
     assert [closure.reason for closure in two.closures] == ["检修"]
     mine, theirs = one.blocks
     assert (mine.uid, mine.number, mine.title, mine.is_mine) == (made.uid, made.number, "山药", True)
@@ -65,7 +65,7 @@ async def test_availability(people: People, rooms: Rooms) -> None:
 
 async def test_offers(people: People, rooms: Rooms) -> None:
     await booked(people.alice, rooms.one, at(15))
-    await calendars.close(HOUSE, Span(at(0), at(0, day=1)), unit_id=rooms.two.id, reason="检修")
+    await calendars.close(HOUSE, calendars.Extent(unit_ids=(rooms.two.id,)), Span(at(0), at(0, day=1)), reason="检修")
     found = await offers.offers(people.site, TODAY, 120)
     assert [group.part for group in found.groups] == ["evening", "afternoon"]
     assert [offer.span for offer in found.groups[0].offers] == [Span(at(18), at(20)), Span(at(20), at(22))]

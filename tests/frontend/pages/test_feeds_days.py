@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 import pytest_asyncio
 
+from booking.calendars import service as calendars
+from booking.calendars.service import Extent
 from booking.reservations import service
 from frontend import feeds_days
 from frontend.composition import connect_redis
 from frontend.feeds_days import CHANNEL, Hub, Topic, announce, events
 from incubator.ground.queue.registry import Registry
+from incubator.ground.values import Span
 from tests.frontend.pages.conftest import DAY, Centre, in_days
 
 
@@ -81,6 +84,18 @@ async def test_what_was_missed_between_reading_and_listening(centre: Centre, red
     await line.aclose()
 
 
+async def test_a_closure_tells_its_days(centre: Centre, redis: Any, heard: list[Topic]) -> None:
+    extent = Extent((centre.rooms[0].id,))
+    closed = await calendars.close(centre.people.dora, extent, Span(centre.at("20:00"), centre.at("09:00", in_days(2))), reason="检修")
+    await feeds_days.announce_closure(redis, closed.uid)
+    await calendars.lift(centre.people.dora, closed.uid)
+    await feeds_days.announce_closure(redis, closed.uid)
+    long = await calendars.close(centre.people.dora, extent, Span(centre.at("20:00"), centre.at("09:00", in_days(90))), reason="检修")
+    await feeds_days.announce_closure(redis, long.uid)
+    await asyncio.sleep(0.05)
+    assert [topic.days for topic in heard] == [(DAY, in_days(2)), (DAY, in_days(2)), ("*",)]
+
+
 async def test_with_redis_away_booking_goes_on(centre: Centre) -> None:
     made = await centre.book(centre.people.alice)
     nobody = connect_redis("redis://127.0.0.1:1", tries=0)
@@ -96,4 +111,5 @@ def test_every_fact_is_announced(redis: Any) -> None:
     registry = Registry()
     feeds_days.register(registry, redis)
     assert set(registry.by_fact) == {
-        "ReservationConfirmed", "ReservationMoved", "ReservationCancelled", "ReservationEnded", "ReservationCheckedIn"}
+        "ReservationConfirmed", "ReservationMoved", "ReservationCancelled", "ReservationEnded", "ReservationCheckedIn", "RoomsClosed",
+        "ClosureLifted"}

@@ -53,7 +53,7 @@ async def test_the_page_asks_for_its_lanes_alone(centre: Centre, visit: Any) -> 
 
 async def test_a_closure_says_why(centre: Centre, visit: Any) -> None:
     span = Span(centre.at("12:00"), centre.at("17:00"))
-    await calendars.close(HOUSE, span, unit_id=centre.rooms[0].id, reason="排风检修", reason_en="Vent repair")
+    await calendars.close(HOUSE, calendars.Extent(unit_ids=(centre.rooms[0].id,)), span, reason="排风检修", reason_en="Vent repair")
     page = await (await visit(centre.people.alice)).get(f"/days/{DAY}")
     assert "排风检修" in page.text
 
