@@ -1,5 +1,6 @@
 """The gate before every request: who asks, whether the request comes from our own pages, and the headers of each answer."""
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -17,6 +18,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from booking.checkin import queries as checkin
 from frontend import i18n
 from incubator.accounts import queries as accounts
+from incubator.ground import database
 from incubator.ground.errors import N_, Forbidden, KaiboError
 from incubator.ground.rights import Actor
 
@@ -24,6 +26,7 @@ COOKIE = "kaibo"
 DEVICE_COOKIE = "kaibo_device"
 LOCALE_COOKIE = "kaibo_locale"
 SAFE = {"GET", "HEAD", "OPTIONS"}
+PATIENCE_S = 3.0  # a database that is frozen would keep everybody waiting for ever
 OPEN_PATHS = ("/static/", "/health", "/favicon")
 CONTENT_POLICY = (
     b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
@@ -125,7 +128,13 @@ class Gate(ASGIMiddleware):
         scope["state"]["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        found = await _identify(connection, request_id)
+        try:
+            found = await asyncio.wait_for(_identify(connection, request_id), PATIENCE_S)
+        except (*database.LOST, *database.BUSY):
+            if scope["type"] != ScopeType.WEBSOCKET:
+                raise
+            await refuse_socket(send)
+            return
         scope["state"]["who"] = found
         i18n.use(i18n.negotiate(connection.headers.get("accept-language"), connection.cookies.get(LOCALE_COOKIE),
                                 found.actor.locale if found.actor.person_id else None))
@@ -139,6 +148,13 @@ class Gate(ASGIMiddleware):
         headers = connection.headers
         if not is_ours(headers.get("origin"), headers.get("sec-fetch-site"), headers.get("host", ""), self.base_url):
             raise ForeignOrigin()
+
+
+async def refuse_socket(send: Send) -> None:
+    """Answer the opening of a socket with 503: it needs the database, which does not answer; open ones go on without."""
+    headers = [(b"retry-after", b"2"), (b"cache-control", b"no-store"), *HEADERS]
+    await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})  # type: ignore[arg-type]  # not typed
+    await send({"type": "websocket.http.response.body", "body": b""})
 
 
 def _is_safe(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:

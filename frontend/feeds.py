@@ -17,7 +17,7 @@ from litestar.exceptions import WebSocketDisconnect
 from booking.checkin import queries as checkin
 from booking.reservations import service as reservations
 from frontend import i18n
-from frontend.auth import Who
+from frontend.auth import Who, refuse_socket
 from frontend.composition import AWAY, connect_redis
 from frontend.pages.control_state import Around, around, encode, rig_message, session_message
 from frontend.pages.reasons import reason_text
@@ -27,13 +27,14 @@ from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
 from studio.control import service as control
 from studio.control.queries import Seat, seat
-from studio.control.switchboard import Switchboard
+from studio.control.switchboard import Seen, Switchboard
 from studio.destinations import service as destinations
 from studio.director import wire
 from studio.live_sessions import queries as sessions, service as live_sessions
 
 log = structlog.get_logger()
 REREAD_S = 5.0
+PATIENCE_S = 3.0  # with the database: a frozen one says nothing and closes nothing
 WRITTEN_S = 0.7
 VIEWER_LIFE_S = 12
 LONGEST_MESSAGE = 20_000
@@ -106,9 +107,11 @@ async def act(board: Switchboard, actor: Actor, place: Seat, ask: Ask) -> dict[s
             wanted: wire.Command = msgspec.convert({**ask.params, "type": ask.type}, wire.Command)
             answer = await control.command(board, place, wanted)
         else:
-            return await _verb(actor, place.session_uid, ask)
+            return await asyncio.wait_for(_verb(actor, place.session_uid, ask), PATIENCE_S)
     except KaiboError as error:
         return refusal_of(ask.id, error)
+    except TimeoutError:
+        return answer_of(ask.id, "unknown")  # it may have been done: nobody said
     except (*database.LOST, *database.BUSY):
         return answer_of(ask.id, "refused", "unavailable", i18n.gettext(UNREACHABLE))
     except (msgspec.ValidationError, ValueError, TypeError):
@@ -224,12 +227,13 @@ class Console:
             await asyncio.Event().wait()
         async for frame in self._board.watch(self._place.rig_id):
             if frame.kind == "snapshot":
-                await self._tell_rig(wire.snapshot(frame.body))
+                await self._tell_rig(Seen(wire.snapshot(frame.body), frame.age_s))
             elif frame.kind == "meters":
                 await self._send('{"type":"meters","meters":' + frame.body.decode() + "}")
 
-    async def _tell_rig(self, snapshot: wire.RigSnapshot) -> None:
-        await self._send(encode(rig_message(snapshot, self._place)))
+    async def _tell_rig(self, found: Seen) -> None:
+        await self._send(encode(rig_message(found, self._place)))
+        snapshot = found.snapshot
         plan = snapshot.plan
         seen = (plan.version, plan.state, plan.key_shown, plan.cut_off_at, snapshot.sending.phase, snapshot.record.phase)
         if seen != self._seen:
@@ -243,7 +247,7 @@ class Console:
         while True:
             self._wake.clear()
             try:
-                if not await self._read():
+                if not await asyncio.wait_for(self._read(), PATIENCE_S):
                     return
             except (*database.LOST, *database.BUSY) as error:
                 log.warning("control page goes on with its checked right", why=type(error).__name__)
@@ -275,14 +279,15 @@ class Console:
 
 async def serve(socket: Socket, found: Who, session_uid: UUID) -> None:
     """Serve one control socket; whoever may not see the session is told so and closed."""
-    await socket.accept()
     try:
-        place = await seat(found.actor, session_uid)
+        place = await asyncio.wait_for(seat(found.actor, session_uid), PATIENCE_S)
     except NotFound:
+        await socket.accept()  # a page hears a reason only from a socket that was opened
         await socket.close(GONE_SIGNED_OUT if found.means == "none" else GONE_NOT_YOURS)
         return
     except (*database.LOST, *database.BUSY):
-        await socket.close(1013)  # try again later: new sockets need the database, open ones do not
+        await refuse_socket(socket.send)
         return
+    await socket.accept()
     board = await switchboard_of(socket.app)
     await Console(socket, board, found, place).run()

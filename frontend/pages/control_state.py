@@ -16,6 +16,7 @@ from incubator.ground.errors import N_
 from incubator.ground.rights import Actor
 from studio.control import queries as control
 from studio.control.queries import Seat
+from studio.control.switchboard import Seen
 from studio.director.wire import OutputNow, RigSnapshot
 from studio.live_sessions import queries as live_sessions
 from studio.live_sessions.queries import LiveSession
@@ -48,15 +49,15 @@ def _output(now: OutputNow) -> dict[str, Any]:
     return {"phase": now.phase, "since": ms(now.since)}
 
 
-def rig_message(snapshot: RigSnapshot | None, place: Seat) -> dict[str, Any]:
-    """Return what this viewer may see of the rig; of a rig that is there for somebody else, only that it is."""
-    now = clock.now()
-    message: dict[str, Any] = {"type": "rig", "now": ms(now), "mine": False}
-    if snapshot is None:
+def rig_message(seen: Seen | None, place: Seat) -> dict[str, Any]:
+    """Return what this viewer may see of the rig, with its age; of a rig that is there for somebody else, only that it is."""
+    message: dict[str, Any] = {"type": "rig", "now": ms(clock.now()), "mine": False}
+    if seen is None:
         return message
-    age_s = max((now - snapshot.at).total_seconds(), 0.0)
+    snapshot = seen.snapshot
     message |= {
-        "driver": snapshot.driver, "canvas": canvas_of(snapshot.canvas_width, snapshot.canvas_height), "age": round(age_s, 3),
+        "driver": snapshot.driver, "canvas": canvas_of(snapshot.canvas_width, snapshot.canvas_height),
+        "age": round(seen.age_s, 3),
         "link": {"state": snapshot.link.state, "heard": round(snapshot.link.heard_s, 3)},
     }
     if snapshot.plan.session != place.session_id:

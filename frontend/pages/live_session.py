@@ -24,9 +24,8 @@ from incubator.ground.rights import Actor
 from incubator.sites.queries import first_site
 from studio.control import service as control
 from studio.control.queries import seat
-from studio.control.switchboard import RoomsAway
+from studio.control.switchboard import RoomsAway, Seen
 from studio.destinations import service as destinations
-from studio.director.wire import RigSnapshot
 from studio.live_sessions import queries as live_sessions, service as live_service
 from studio.live_sessions.queries import LiveSession
 
@@ -34,12 +33,12 @@ PICTURE_HEADERS = {"Cache-Control": "private, max-age=300, immutable"}
 COMING = timedelta(days=60)
 
 
-async def snapshot_of(request: Any, session: LiveSession) -> RigSnapshot | None:
-    """Return what the director last said of the session's rig; None while nobody serves it or Redis is away."""
-    if session.rig_id is None:
+async def seen_of(request: Any, rig_id: int | None) -> Seen | None:
+    """Return what the director last said of a rig, and how old that is; None while nobody serves it or Redis is away."""
+    if rig_id is None:
         return None
     try:
-        return await (await feeds.switchboard_of(request.app)).snapshot(session.rig_id)
+        return await (await feeds.switchboard_of(request.app)).seen(rig_id)
     except (RoomsAway, *AWAY):
         return None
 
@@ -50,7 +49,7 @@ async def _parts(request: AnyRequest, uid: UUID, **extra: Any) -> dict[str, Any]
     found = await around(actor, uid)
     session = found.session
     lines = await live_sessions.as_run_of(session.id, 100)
-    view = view_of(found, await snapshot_of(request, session), lines)
+    view = view_of(found, await seen_of(request, session.rig_id), lines)
     facts = await reservation_queries.reservation(actor, session.reservation_uid)
     has_client_span = any(span.kind == "client" for span in session.on_air)
     mark = hashlib.sha256(repr(msgspec.to_builtins(view)).encode()).hexdigest()[:12]
@@ -156,7 +155,7 @@ async def control_context(request: AnyRequest, actor: Actor, uid: UUID) -> dict[
     place = await seat(actor, uid)
     found = await around(actor, uid)
     session = found.session
-    rig = rig_message(await snapshot_of(request, session), place)
+    rig = rig_message(await seen_of(request, session.rig_id), place)
     first = f"[{encode(session_message(found, place, 1))},{encode(rig)}]".replace("<", "\\u003c")
     return {
         "session": session, "room": room_name(session.unit_name, session.unit_name_en),
@@ -182,8 +181,8 @@ async def control_state(request: AnyRequest, uid: FromPath[UUID]) -> Response[An
     """Return what the socket would say, for browsers through which no socket comes."""
     actor = actor_or_device(request)
     place, found = await seat(actor, uid), await around(actor, uid)
-    snapshot = await snapshot_of(request, found.session)
-    return Response([session_message(found, place, 1), rig_message(snapshot, place)], media_type=MediaType.JSON)
+    seen = await seen_of(request, found.session.rig_id)
+    return Response([session_message(found, place, 1), rig_message(seen, place)], media_type=MediaType.JSON)
 
 
 @post("/live-sessions/{uid:uuid}/control/commands", include_in_schema=False, status_code=200)

@@ -12,6 +12,7 @@ from frontend.pages.reasons import reason_text
 from incubator.ground import clock
 from incubator.ground.errors import N_
 from incubator.ground.values import Span
+from studio.control.switchboard import Seen
 from studio.director.wire import OutputPhase, RigSnapshot
 from studio.live_sessions.queries import AsRun, LiveSession
 
@@ -34,6 +35,7 @@ HAPPENED = {
     "reconnected": N_("Stream is back"),
 }
 ENDING = timedelta(minutes=10)
+STALE_S = 2.0
 ON_AIR = {OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING}
 
 
@@ -73,6 +75,11 @@ class LiveView(msgspec.Struct, frozen=True):
     key_state: str
 
 
+def heard(seen: Seen | None) -> RigSnapshot | None:
+    """Return what the director said, None when it is so old that it says nothing about now."""
+    return None if seen is None or seen.age_s > STALE_S else seen.snapshot
+
+
 def hero_of(session: LiveSession, snapshot: RigSnapshot | None) -> Hero:
     """Return the state in one glance: what the machine said wins over what is planned."""
     if session.state in {"ended", "cancelled"}:
@@ -81,21 +88,28 @@ def hero_of(session: LiveSession, snapshot: RigSnapshot | None) -> Hero:
         on_air = _on_air(session, snapshot)
         if on_air is not None:
             return on_air
+    elif any(span.stopped_at is None for span in session.on_air):
+        return _lost()
     return _before(session)
+
+
+def _lost() -> Hero:
+    """Say that nobody knows: the stream may well go on without anybody to tell."""
+    look = N_("Check the platform to see whether you are still on air.")
+    return Hero("alarm", "off", i18n.translate(N_("Link to the room lost")), i18n.translate(look))
 
 
 def is_running(session: LiveSession, snapshot: RigSnapshot | None) -> bool:
     """Tell whether something of this session is sent or recorded, as far as was last heard."""
     if snapshot is None or snapshot.plan.session != session.id:
-        return False
+        return any(span.stopped_at is None for span in session.spans)
     return snapshot.sending.phase in ON_AIR or snapshot.record.phase in ON_AIR
 
 
 def _on_air(session: LiveSession, snapshot: RigSnapshot) -> Hero | None:
     tell, now = i18n.translate, snapshot.sending
     if now.phase in ON_AIR and not snapshot.link.is_online:
-        look = N_("Check the platform to see whether you are still on air.")
-        return Hero("alarm", "off", tell(N_("Link to the room lost")), tell(look))
+        return _lost()
     if now.phase == OutputPhase.RECONNECTING:
         return Hero("wait", "alert", tell(N_("Stream broken")), tell(N_("OBS is reconnecting")), ms(now.since))
     if now.phase in ON_AIR:
@@ -170,8 +184,9 @@ def _happened(line: AsRun) -> str:
     return "" if msgid is None else i18n.translate(msgid, line.detail)
 
 
-def view_of(found: Around, snapshot: RigSnapshot | None, lines: Sequence[AsRun]) -> LiveView:
+def view_of(found: Around, seen: Seen | None, lines: Sequence[AsRun]) -> LiveView:
     """Put together what the page shows."""
+    snapshot = heard(seen)
     session, follower = found.session, found.follower
     hero = hero_of(session, snapshot)
     stage = "after" if session.state in {"ended", "cancelled"} else "live" if is_running(session, snapshot) else "before"

@@ -8,14 +8,14 @@ import msgspec
 from frontend import i18n
 from frontend.pages.control_state import ms, room_name
 from frontend.pages.reasons import reason_text
-from incubator.ground import clock
 from incubator.ground.errors import N_
 from studio.control.queries import HelpCall
+from studio.control.switchboard import Seen
 from studio.director.wire import OutputPhase, RigSnapshot
 from studio.live_sessions.queries import LiveSession
 from studio.rigs.queries import RigPage
 
-STALE_S = 3.0
+STALE_S = 1.8  # with a look every second, what is stale shows within 3 s; directors speak twice a second
 ABORTABLE = (5, 2)
 ABORTABLE_WARNING = N_(
     "obs-websocket below 5.2: one message without password ends this OBS. Let only the director’s address reach its port.")
@@ -51,9 +51,14 @@ class Room(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-def is_fresh(snapshot: RigSnapshot | None) -> bool:
-    """Tell whether a director spoke within three seconds."""
-    return snapshot is not None and (clock.now() - snapshot.at).total_seconds() < STALE_S
+def heard(seen: Seen | None) -> RigSnapshot | None:
+    """Return what a director said, None when it has been silent since."""
+    return None if seen is None or seen.age_s > STALE_S else seen.snapshot
+
+
+def hangs(snapshot: RigSnapshot) -> bool:
+    """Tell whether OBS keeps its connection open and says nothing."""
+    return snapshot.link.is_online and snapshot.link.heard_s > STALE_S
 
 
 def state_of(page: RigPage, snapshot: RigSnapshot | None) -> RigState:
@@ -61,8 +66,10 @@ def state_of(page: RigPage, snapshot: RigSnapshot | None) -> RigState:
     tell = i18n.translate
     if not page.rig.is_enabled:
         return RigState("line", "off", tell(N_("Out of use")))
-    if snapshot is None or not is_fresh(snapshot):
+    if snapshot is None:
         return RigState("alarm", "off", tell(N_("Not served")), reason_text("no_director"))
+    if hangs(snapshot):
+        return RigState("alarm", "off", tell(LINK_WORDS["stalled"]), tell(N_("No word from it.")))
     if not snapshot.link.is_online:
         word = LINK_WORDS.get(snapshot.link.state, N_("OBS unreachable"))
         return RigState("alarm", "off", tell(word), snapshot.link.reason)
@@ -125,10 +132,10 @@ def can_be_aborted(version: str) -> bool:
     return len(numbers) == len(ABORTABLE) and numbers < ABORTABLE
 
 
-def room_of(page: RigPage, snapshot: RigSnapshot | None, session: LiveSession | None) -> Room:
+def room_of(page: RigPage, seen: Seen | None, session: LiveSession | None) -> Room:
     """Put together one room for the board."""
-    link = ""
-    if snapshot is not None and is_fresh(snapshot) and snapshot.link.is_online and snapshot.link.heard_s >= 0:
+    link, snapshot = "", heard(seen)
+    if snapshot is not None and snapshot.link.is_online and not hangs(snapshot):
         link = i18n.translate(N_("Online, OBS {version}"), {"version": snapshot.obs_version})
     return Room(
         page=page, name=room_name(page.unit_name, page.unit_name_en), state=state_of(page, snapshot), driver=page.rig.driver,

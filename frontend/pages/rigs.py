@@ -11,9 +11,9 @@ from litestar.params import FromPath, FromQuery
 
 from frontend import feeds, i18n
 from frontend.auth import signed_in
-from frontend.composition import AWAY
 from frontend.errors import status_of
 from frontend.pages.control_state import ms
+from frontend.pages.live_session import seen_of
 from frontend.pages.reasons import reason_text
 from frontend.pages.rig_view import Room, calls_of, can_be_aborted, room_of
 from frontend.views import AnyRequest, form, fragment, page, see_other, whole
@@ -22,19 +22,11 @@ from incubator.ground.errors import Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
 from incubator.sites.queries import first_site
 from studio.control import queries as control_queries, service as control
-from studio.control.switchboard import RoomsAway
 from studio.director.wire import RigSnapshot
 from studio.live_sessions.queries import LiveSession, sessions_between
 from studio.rigs import queries, service
 from studio.rigs.queries import RigPage
 from studio.rigs.service import SetUp
-
-
-async def _snapshot(request: AnyRequest, rig_id: int) -> RigSnapshot | None:
-    try:
-        return await (await feeds.switchboard_of(request.app)).snapshot(rig_id)
-    except (RoomsAway, *AWAY):
-        return None
 
 
 async def _sessions_now(actor: Actor, site_id: int) -> dict[int, LiveSession]:
@@ -49,7 +41,7 @@ async def _board(request: AnyRequest) -> dict[str, Any]:
     site_id = (await first_site()).id
     pages = await queries.rig_pages(actor, site_id)
     sessions = await _sessions_now(actor, site_id)
-    rooms = [room_of(one, await _snapshot(request, one.rig.id), sessions.get(one.rig.unit)) for one in pages]
+    rooms = [room_of(one, await seen_of(request, one.rig.id), sessions.get(one.rig.unit)) for one in pages]
     calls = calls_of(await control_queries.open_help(site_id))
     return {"rooms": rooms, "calls": calls, "mark": mark_of([rooms, calls]), "now_ms": ms(clock.now()),
             "alarms": sum(room.state.kind == "alarm" for room in rooms)}
@@ -78,9 +70,9 @@ async def rigs_board(request: AnyRequest, seen: FromQuery[str] = "") -> Response
 async def _room(request: AnyRequest, uid: UUID) -> tuple[RigPage, Room, RigSnapshot | None]:
     actor = signed_in(request)
     found = await queries.rig_page(actor, uid)
-    snapshot = await _snapshot(request, found.rig.id)
+    seen = await seen_of(request, found.rig.id)
     sessions = await _sessions_now(actor, found.rig.site)
-    return found, room_of(found, snapshot, sessions.get(found.rig.unit)), snapshot
+    return found, room_of(found, seen, sessions.get(found.rig.unit)), None if seen is None else seen.snapshot
 
 
 async def _show(request: AnyRequest, uid: UUID, *, status: int = 200, entered: dict[str, str] | None = None,

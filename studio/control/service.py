@@ -30,6 +30,7 @@ log = structlog.get_logger()
 PANIC_CHANNEL = "studio_panic"
 PATIENCE = timedelta(seconds=15)  # how long the one in control may leave a request to take over unanswered
 CLAIM_PATIENCE_S = 0.5
+ROW_PATIENCE_S = 2.0  # the row of a panic; the other way is open meanwhile
 LONGEST_NAME = 400
 
 
@@ -170,7 +171,8 @@ async def _panic(switchboard: Switchboard, rig_id: int, sender: Sender, level: i
     if level not in {0, 1, 2}:
         raise Invalid.field("level", N_("Choose 0, 1 or 2."))
     body = wire.PanicBody(uuid4(), rig_id, level, sender)
-    by_redis, by_row = await asyncio.gather(switchboard.panic(body), _write_panic(body), return_exceptions=True)
+    by_redis, by_row = await asyncio.gather(
+        switchboard.panic(body), asyncio.wait_for(_write_panic(body), ROW_PATIENCE_S), return_exceptions=True)
     for failed in (by_redis, by_row):
         if isinstance(failed, BaseException) and not isinstance(failed, (RoomsAway, *database.LOST)):
             raise failed

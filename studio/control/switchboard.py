@@ -31,24 +31,32 @@ class RoomsAway(Unavailable):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """One message for a watcher: a snapshot, levels, or `silence` when nothing came for two seconds (empty body)."""
+    """One message for a watcher: a snapshot with its age, levels, or `silence` when nothing came for two seconds (empty body)."""
 
     kind: Literal["snapshot", "meters", "silence"]
     body: bytes = b""
+    age_s: float = 0.0
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A rig's snapshot and how old it is, by Redis's clock or by our own ear: the clocks of two machines are never compared."""
+
+    snapshot: RigSnapshot
+    age_s: float
 
 
 class Watcher:
     """What one open page has not seen yet: only the newest snapshot and levels count."""
 
     def __init__(self) -> None:
-        self._snapshot: bytes | None = None
+        self._snapshot: tuple[float, bytes] | None = None
         self._meters: bytes | None = None
         self._news = asyncio.Event()
 
-    def put(self, kind: str, body: bytes) -> None:
-        """Take the newest of its kind."""
+    def put(self, kind: str, body: bytes, came_at: float) -> None:
+        """Take the newest of its kind; `came_at` is of the loop's clock."""
         if kind == "snapshot":
-            self._snapshot = body
+            self._snapshot = (came_at, body)
         else:
             self._meters = body
         self._news.set()
@@ -57,8 +65,8 @@ class Watcher:
         """Return the next message, a snapshot before levels."""
         while True:
             if self._snapshot is not None:
-                body, self._snapshot = self._snapshot, None
-                return Frame("snapshot", body)
+                (came_at, body), self._snapshot = self._snapshot, None
+                return Frame("snapshot", body, asyncio.get_running_loop().time() - came_at)
             if self._meters is not None:
                 body, self._meters = self._meters, None
                 return Frame("meters", body)
@@ -67,6 +75,14 @@ class Watcher:
                 await asyncio.wait_for(self._news.wait(), SILENCE_S)
             except TimeoutError:
                 return Frame("silence")
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """The last snapshot of a rig: when it was made, and from when it counts as fresh, both by the loop's clock."""
+
+    snapshot: RigSnapshot
+    made_at: float
+    fresh_from: float
 
 
 class Switchboard:
@@ -78,7 +94,7 @@ class Switchboard:
         self._process = process
         self._waiting: dict[UUID, asyncio.Future[Answer]] = {}
         self._watchers: dict[int, set[Watcher]] = {}
-        self._latest: dict[int, tuple[float, RigSnapshot]] = {}
+        self._latest: dict[int, _Known] = {}
         self._pubsub: Any = None
         self._ear: asyncio.Task[None] | None = None
 
@@ -130,10 +146,11 @@ class Switchboard:
         if kind == "snaps":
             self._keep(wire.snapshot(body))
         for watcher in self._watchers.get(int(rig), ()):
-            watcher.put("snapshot" if kind == "snaps" else "meters", body)
+            watcher.put("snapshot" if kind == "snaps" else "meters", body, asyncio.get_running_loop().time())
 
     def _keep(self, snapshot: RigSnapshot) -> None:
-        self._latest[snapshot.rig] = (asyncio.get_running_loop().time(), snapshot)
+        now = asyncio.get_running_loop().time()
+        self._latest[snapshot.rig] = _Known(snapshot, now, now)
 
     async def snapshot(self, rig_id: int, *, fresh_s: float = FENCE_FRESH_S) -> RigSnapshot | None:
         """Return a rig's snapshot, at most `fresh_s` old if it was heard, else read from Redis; None: no director has the rig.
@@ -141,18 +158,36 @@ class Switchboard:
         Raises:
             RoomsAway: Redis does not answer.
         """
-        heard = self._latest.get(rig_id)
-        if heard is not None and asyncio.get_running_loop().time() - heard[0] < fresh_s:
-            return heard[1]
+        found = await self.seen(rig_id, fresh_s=fresh_s)
+        return None if found is None else found.snapshot
+
+    async def seen(self, rig_id: int, *, fresh_s: float = FENCE_FRESH_S) -> Seen | None:
+        """Return a rig's snapshot with its age, as `snapshot`.
+
+        Raises:
+            RoomsAway: Redis does not answer.
+        """
+        now = asyncio.get_running_loop().time()
+        known = self._latest.get(rig_id)
+        if known is None or now - known.fresh_from >= fresh_s:
+            known = await self._read(rig_id)
+        return None if known is None else Seen(known.snapshot, asyncio.get_running_loop().time() - known.made_at)
+
+    async def _read(self, rig_id: int) -> _Known | None:
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.get(wire.snapshot_key(rig_id))
+        pipe.pttl(wire.snapshot_key(rig_id))
         try:
-            body = await self.redis.get(wire.snapshot_key(rig_id))
+            body, left_ms = await pipe.execute()
         except wire.AWAY as error:
             raise RoomsAway() from error
         if body is None:
             return None
-        found = wire.snapshot(body)
-        self._latest[rig_id] = (asyncio.get_running_loop().time() - READ_IS_OLDER_S, found)
-        return found
+        now = asyncio.get_running_loop().time()
+        age_s = max(wire.SNAPSHOT_LIFE_S - left_ms / 1000, 0.0) if left_ms >= 0 else 0.0
+        known = _Known(wire.snapshot(body), now - age_s, now - READ_IS_OLDER_S)
+        self._latest[rig_id] = known
+        return known
 
     async def picture(self, rig_id: int, index: int) -> wire.Picture | None:
         """Return the picture of a rig's n-th scene, None when there is none of the last minute."""
@@ -242,9 +277,9 @@ class Switchboard:
             if first:
                 await self._tell_redis("subscribe", rig_id)
             with suppress(RoomsAway):
-                known = await self.snapshot(rig_id)
+                known = await self.seen(rig_id)
                 if known is not None:
-                    watcher.put("snapshot", wire.encode(known))
+                    watcher.put("snapshot", wire.encode(known.snapshot), asyncio.get_running_loop().time() - known.age_s)
             while True:
                 yield await watcher.next()
         finally:

@@ -12,6 +12,8 @@ from studio.rigs.rules import Driver
 
 MakeLink = Callable[[int, LinkFacts, bool], ObsLink]
 DEFAULT_PORT = 4455
+# Both connections are made to speak this often: a page calls a room stale two seconds after the quieter one's last word.
+BEAT_S = 0.5
 
 
 class Links:
@@ -26,4 +28,4 @@ class Links:
             machine = self.machines.setdefault(rig_id, SimulatedMachine(portrait=is_portrait))
             return SimulatedObs(machine)
         parts = urlsplit(facts.address)
-        return RealObs(parts.hostname or "", parts.port or DEFAULT_PORT, facts.password)
+        return RealObs(parts.hostname or "", parts.port or DEFAULT_PORT, facts.password, beat_s=BEAT_S)

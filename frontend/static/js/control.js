@@ -60,7 +60,8 @@ class Control {
     if (state.rig?.order && rig.order && String(state.rig.order) !== String(rig.order) && isOlder(rig.order, state.rig.order)) return;
     const before = state.rig?.program;
     state.rig = rig;
-    state.heardAt = performance.now() - 1000 * ((rig.age ?? 0) + (rig.link?.heard ?? 0));
+    // without a link OBS says nothing, however fresh the director's own word is: the last moment with one counts
+    if (rig.link?.state === "online") state.heardAt = performance.now() - 1000 * (rig.age + Math.max(rig.link.heard, 0));
     if (!rig.mine) return;
     if (mode({ ...state, ageS: 0 }) === "on") state.wasSending = isSending(rig);
     if (state.asked && (rig.program === state.asked.scene || state.asked.isOver)) {
@@ -78,6 +79,7 @@ class Control {
   tick() {
     const { state } = this;
     const now = performance.now();
+    state.isShut = Boolean(this.link?.isShut);
     state.isUp = this.link?.isUp || this.link?.isPolling || false;
     state.waitedS = (now - this.bornAt) / 1000;
     state.ageS = state.heardAt === undefined ? state.waitedS : (now - state.heardAt) / 1000;

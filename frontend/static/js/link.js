@@ -18,6 +18,7 @@ export class Link {
     this.waiting = new Map();
     this.isClosed = false;
     this.isPolling = false;
+    this.isShut = false; // the house takes no new pages at the moment: its database does not answer
     this.wake = () => this.isUp || document.hidden || this.connect();
     addEventListener("online", this.wake);
     document.addEventListener("visibilitychange", this.wake);
@@ -40,6 +41,7 @@ export class Link {
     socket.onopen = () => {
       this.tries = 0;
       this.wasUp = true;
+      this.isShut = false;
       this.isPolling = false;
       this.change();
     };
@@ -58,6 +60,7 @@ export class Link {
     }
     this.tries += 1;
     if (!this.wasUp && this.tries >= 2) this.poll();
+    else if (this.tries >= 2) this.askWhy();
     const wait = WAITS_MS[Math.min(this.tries, WAITS_MS.length) - 1];
     this.timer = setTimeout(() => this.connect(), wait * (0.8 + Math.random() * 0.2));
     this.change();
@@ -110,12 +113,22 @@ export class Link {
           this.gone(4000 + answer.status);
           return;
         }
+        this.isShut = answer.status === 503;
         if (answer.ok) for (const message of await answer.json()) this.hear(message);
       } catch {
         this.change();
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+
+  /** A socket that was refused does not say why; a plain request does. */
+  async askWhy() {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    const answer = await fetch(`${this.path}/state`, { headers: HEADERS }).catch(() => null);
+    this.isAsking = false;
+    if (!this.isUp) this.isShut = answer?.status === 503;
   }
 
   close() {

@@ -311,7 +311,8 @@ export class Paint {
     const isBad = how === "lost" || !this.state.isUp;
     const isAway = how === "on" && rig.database_away;
     let words = _("All well");
-    if (how === "lost") words = _("No news for {n} s", { n: Math.round(ageS) });
+    if (this.state.isShut) words = _("Bookings out of reach");
+    else if (how === "lost") words = _("No news for {n} s", { n: Math.round(ageS) });
     else if (!this.state.isUp) words = _("Reconnecting");
     else if (isAway) words = _("Bookings out of reach");
     else if (how === "apart" || how === "connecting") words = _("Not prepared yet");

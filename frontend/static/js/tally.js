@@ -91,6 +91,7 @@ export function overlay(state) {
 
 function lostOver(state) {
   const seconds = Math.round(state.ageS);
+  if (state.isShut) return { title: _("The bookings are out of reach, so this page cannot connect"), text: _("It goes on by itself. The stream is not touched; check the platform to see whether you are still on air.") };
   const title = seconds > STALE_S ? _("Link to the room lost for {n} s, reconnecting", { n: seconds }) : _("OBS does not answer, reconnecting");
   const text = state.seenAt
     ? _("Picture is from {at} and cannot be operated. Check the platform to see whether you are still on air.", { at: state.seenAt })

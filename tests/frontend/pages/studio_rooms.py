@@ -39,9 +39,10 @@ class Room(msgspec.Struct, frozen=True):
             websocket_version="5.5.1", pictures_at=(1, 1))
         return msgspec.structs.replace(said, **changes)
 
-    async def tell(self, redis: Any, **changes: Any) -> None:
-        """Say it where the web looks."""
-        await redis.set(wire.snapshot_key(self.rig.id), wire.encode(self.says(**changes)))
+    async def tell(self, redis: Any, silent_s: float = 0.0, **changes: Any) -> None:
+        """Say it where the web looks, or have said it so many seconds ago."""
+        left_ms = int((wire.SNAPSHOT_LIFE_S - silent_s) * 1000)
+        await redis.set(wire.snapshot_key(self.rig.id), wire.encode(self.says(**changes)), px=left_ms if silent_s else None)
 
     async def begins(self) -> datetime:
         """Check the party in, as if the booking had begun."""
