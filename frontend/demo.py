@@ -1,13 +1,14 @@
 """Fills an empty installation with a believable centre: through the service verbs, with the clock set back, from a fixed seed."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import structlog
 
-from booking.calendars.rules import WeeklyHours
+from booking.calendars.queries import calendars_of
+from booking.calendars.rules import WeeklyHours, clipped, open_spans, without
 from booking.calendars.service import Extent, add_calendar, close
 from booking.checkin.service import check_in
 from booking.policies.service import set_quota
@@ -45,6 +46,11 @@ STARTS = ((9, 0, 2), (10, 30, 2), (13, 0, 2), (14, 30, 2), (15, 30, 1), (16, 30,
 CHANCES = (0.5, 0.35, 0.5, 0.35, 0.2, 0.25, 0.25, 0.15)
 HANDLED = ("live_session_on_",)  # the other handlers tell people, who would find two weeks of old news
 SHOW_TITLE = "怀菊花茶秋季场"
+SHOW_LEAST, SHOW_MOST = timedelta(hours=1), timedelta(hours=2)
+SHOW_AWAY = timedelta(minutes=2)  # at least, so that the show is still to come when the demo is made
+STEP_MIN = 15
+QUIET_MIN = 60  # before and after the show the room stands empty: more than its setup and teardown
+MORNING = range(4, 12)
 
 
 class Town:
@@ -73,8 +79,10 @@ async def _make(started: datetime) -> None:
     with clock.frozen_at(started - timedelta(days=DAYS + 1)):
         town = await _open_centre()
     await _people(town)
-    await _weeks(town, started)
-    await _show_soon(town, started)
+    opened = await _opened(town, started)
+    show = show_span(opened, started)
+    await _weeks(town, started, show)
+    await _show_soon(town, show, without([show], opened))
     await _handle_facts()
     await database.execute("UPDATE installation SET seeded_at = now()")
 
@@ -144,15 +152,14 @@ def _slots(town: Town, day: date) -> Iterator[tuple[UnitFacts, Span]]:
                 yield room, Span(start, start + timedelta(hours=hours))
 
 
-async def _weeks(town: Town, now: datetime) -> None:
+async def _weeks(town: Town, now: datetime, show: Span) -> None:
     """Book two weeks back and two ahead; each booking was made two days before, and what is past took its course."""
+    quiet = show.widened(QUIET_MIN, QUIET_MIN)
     today = town.site.local_date(now)
     for offset in range(-DAYS, DAYS + 1):
         for room, span in _slots(town, today + timedelta(days=offset)):
-            near_now = span.starts_at - timedelta(hours=1) <= now <= span.ends_at + timedelta(hours=2)
-            if near_now and room is town.rooms[1]:
-                continue  # the show of the coming half hour is there
-            await _book(town, room, span, now)
+            if not (room is town.rooms[1] and span.overlaps(quiet)):
+                await _book(town, room, span, now)
     await _closure(town, today)
 
 
@@ -193,15 +200,33 @@ async def _closure(town: Town, today: date) -> None:
                 reason_en="Extractor repair")
 
 
-async def _show_soon(town: Town, now: datetime) -> None:
-    """Book the demo merchant into room 2 for the coming half hour, wherever the day stands; at night the room opens for it."""
-    step = timedelta(minutes=15)
-    start = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0) + step
-    wish = Wish(town.rooms[1].uid, start, start + timedelta(hours=2), SHOW_TITLE, town.merchants[0][0])
-    try:
-        await reservations.reserve(town.desk, wish)
-    except Conflict as refusal:
-        log.info("no show in the coming half hour", why=refusal.code)
+async def _opened(town: Town, now: datetime) -> list[Span]:
+    """Return when the show's room is open in the hours to come."""
+    room = town.rooms[1]
+    within = Span(now, now + timedelta(hours=12))
+    return open_spans((await calendars_of([room], within))[room.id], town.site.zone, within)
+
+
+def show_span(opened: Sequence[Span], now: datetime) -> Span:
+    """Return the time of the coming show: from the next quarter of an hour, for up to two hours that the room is open.
+
+    When less than an hour is left of these, it lasts two hours all the same, and the room must be opened for it.
+    """
+    first = now + SHOW_AWAY
+    start = first.replace(minute=first.minute // STEP_MIN * STEP_MIN, second=0, microsecond=0) + timedelta(minutes=STEP_MIN)
+    whole = Span(start, start + SHOW_MOST)
+    usual = [each for each in clipped(opened, whole) if each.starts_at == start and each.length >= SHOW_LEAST]
+    return usual[0] if usual else whole
+
+
+async def _show_soon(town: Town, show: Span, shut: Sequence[Span]) -> None:
+    """Book the demo merchant's show, and open its room where it is shut then: at any hour there is something to prepare."""
+    room = town.rooms[1]
+    is_early = show.starts_at.astimezone(town.site.zone).hour in MORNING
+    reason, reason_en = ("早场", "Early show") if is_early else ("夜场", "Late show")
+    for span in shut:
+        await close(town.desk, Extent((room.id,)), span, reason=reason, reason_en=reason_en, is_open=True)
+    await reservations.reserve(town.desk, Wish(room.uid, show.starts_at, show.ends_at, SHOW_TITLE, town.merchants[0][0]))
 
 
 async def _handle_facts() -> None:
