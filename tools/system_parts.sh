@@ -2,6 +2,7 @@
 # Install the programs that tests drive, by apt where that is allowed; otherwise say what is missing.
 # With CI=true a missing part is a failure.
 set -eu
+cd "$(dirname "$0")/.."
 
 missing() {
     command -v chromium >/dev/null || printf ' chromium'
@@ -9,6 +10,8 @@ missing() {
     command -v Xvfb >/dev/null || printf ' xvfb'
     command -v ffmpeg >/dev/null || printf ' ffmpeg'
     fc-list ':lang=zh-cn' 2>/dev/null | grep -q . || printf ' fonts-noto-cjk'
+    # The browser's driver in Playwright's wheel is a node that is linked to it; a small Debian comes without.
+    .venv/bin/python -c 'import ctypes; ctypes.CDLL("libatomic.so.1")' 2>/dev/null || printf ' libatomic1'
 }
 
 parts=$(missing)
