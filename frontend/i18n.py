@@ -157,7 +157,7 @@ def translate(msgid: str, params: Mapping[str, Any] | None = None) -> str:
     Placeholders are those of `str.format`; what is put in is told by its type (see `frontend/formats.py`), or as the placeholder
     says: `{starts_at:time}`, `{price:summary}`, `{kind:word}`.
     """
-    return filled(gettext(msgid), readable(params or {}))
+    return filled(gettext(msgid), readable(params) if params else {})
 
 
 def readable(params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ HTMX_CONFIG = json.dumps({
 
 def _told(msgid: str, params: Mapping[str, Any]) -> str:
     """Tell a msgid; when a parameter is markup of ours (a link, a <b>), the rest is escaped and the whole is markup."""
+    if not params:
+        return i18n.translate(msgid)
     if any(isinstance(value, Markup) for value in params.values()):
         pieces = {name: value if isinstance(value, Markup) else escape(formats.told(value, i18n.speech()))
                   for name, value in params.items()}
@@ -59,13 +62,24 @@ def scripts(*modules: str) -> Markup:
 
     The block is no script (its type is application/json), so the content security policy lets it be; `base.js` reads it.
     """
-    names = (SHELL, *modules)
+    return _scripts((SHELL, *modules), i18n.current_code())
+
+
+@lru_cache(maxsize=256)
+def _scripts(names: tuple[str, ...], _code: str) -> Markup:
     words = {msgid: i18n.gettext(msgid) for msgid in statics.words_of(names)}
     data = json.dumps(words, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
     tags = [f'<script type="application/json" id="words">{data}</script>']
     tags += [f'<script src="{escape(statics.url(name))}" defer></script>' for name in VENDORED if statics.has(name)]
     tags += [f'<script type="module" src="{escape(statics.url(name))}"></script>' for name in names]
     return Markup("".join(tags))  # noqa: S704 -- made of our own files and of JSON in which < is escaped
+
+
+@lru_cache(maxsize=1024)
+def drawing(name: str, label: str = "") -> Markup:
+    """Return a drawing of the sprite; without a label it is decoration."""
+    said = Markup(' role="img" aria-label="{}"').format(label) if label else Markup(' aria-hidden="true"')
+    return Markup('<svg class="i"{}><use href="{}#i-{}"/></svg>').format(said, statics.url("sprite.svg"), name)
 
 
 def _filter(tell: Callable[[Any, formats.Speech], str]) -> Callable[[Any], str]:
@@ -122,7 +136,7 @@ def make_environment(folder: Path = TEMPLATES, *, reload: bool = False) -> Envir
                     "listing": _filter(formats.listing), "step": step, "seconds": seconds}
     env.globals |= {
         "_": _, "ngettext": counted, "translate": translated, "static": statics.url, "scripts": scripts, "share": share,
-        "pairs": pairs,
+        "pairs": pairs, "drawing": drawing,
         "htmx_config": HTMX_CONFIG, "lang": i18n.current_tag, "locale_code": i18n.current_code,
     }
     return env

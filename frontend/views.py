@@ -7,6 +7,7 @@ from litestar.response import Redirect
 
 from frontend import i18n, render
 from frontend.auth import ForeignOrigin, form_token, who
+from incubator.ground import database
 from incubator.ground.notices.queries import unread_count
 from incubator.merchants import queries as merchants
 
@@ -27,9 +28,8 @@ async def shell(request: AnyRequest) -> dict[str, Any]:
     frame = bare_shell(request)
     actor = who(request).actor
     if actor.person_id is not None:
-        names = await merchants.names(set(actor.merchant_ids)) if actor.merchant_ids else {}
-        frame |= {"acting_name": names.get(actor.merchant_id or 0, ""), "acting_choices": sorted(names.items()),
-                  "unread": await unread_count(actor.person_id)}
+        names, unread = await database.together(merchants.names(set(actor.merchant_ids)), unread_count(actor.person_id))
+        frame |= {"acting_name": names.get(actor.merchant_id or 0, ""), "acting_choices": sorted(names.items()), "unread": unread}
     return frame
 
 

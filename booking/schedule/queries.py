@@ -19,14 +19,12 @@ from incubator.sites.queries import SiteFacts, site
 
 
 class Block(msgspec.Struct, frozen=True):
-    """One reservation on the grid. What the actor may not see has no title, number and merchant: it reads as taken."""
+    """One reservation on the grid. What the actor may not see has no title and merchant: it reads as taken."""
 
     uid: UUID | None
-    number: str | None
     title: str
     merchant_id: int | None
     merchant_name: str
-    host_name: str
     starts_at: datetime
     ends_at: datetime
     blocked_from: datetime
@@ -57,11 +55,10 @@ class Schedule(msgspec.Struct, frozen=True):
 
 # The lower bound on starts_at keeps the index scan to two days, however long the past is; no use is longer than that.
 BLOCKS = f"""
-SELECT r.uid, r.number, r.title, r.merchant, coalesce(m.short_name, '') AS merchant_name, coalesce(h.name, '') AS host_name,
-       r.starts_at, r.ends_at, lower(a.blocked) AS blocked_from, upper(a.blocked) AS blocked_to, r.state, r.hold_until,
-       r.version, r.person, r.host, r.site, a.unit
+SELECT r.uid, r.title, r.merchant, coalesce(m.short_name, ''), r.starts_at, r.ends_at, lower(a.blocked), upper(a.blocked),
+       r.state, r.hold_until, r.version, r.person, r.host, a.unit
 FROM reservations r CROSS JOIN LATERAL ({ALLOCATED}) AS a
-LEFT JOIN merchants m ON m.id = r.merchant LEFT JOIN people h ON h.id = r.host
+LEFT JOIN merchants m ON m.id = r.merchant
 WHERE r.site = $1 AND r.starts_at >= $2 AND r.starts_at < $3 AND ($6::bigint IS NULL OR r.unit = $6)
   AND (r.state <> 'held' OR r.hold_until > $7)
 ORDER BY r.starts_at"""
@@ -70,7 +67,9 @@ ORDER BY r.starts_at"""
 async def day(actor: Actor, site_id: int, on: date, kinds: Sequence[str] | None = None) -> Schedule:
     """Return one of the site's days; `kinds` None means every kind of place."""
     facts = await site(site_id)
-    return await _schedule(actor, facts, await spaces(site_id, kinds), facts.day(on), None)
+    span = facts.day(on)
+    units, rows = await database.together(spaces(site_id, kinds), _rows(facts, span, None))
+    return await _schedule(actor, facts, units, span, rows)
 
 
 async def week(actor: Actor, unit_uid: UUID, on: date) -> Schedule:
@@ -82,18 +81,21 @@ async def week(actor: Actor, unit_uid: UUID, on: date) -> Schedule:
     found = await unit(unit_uid)
     facts = await site(found.site_id)
     span = facts.week(facts.day(on).starts_at + timedelta(hours=12))
-    return await _schedule(actor, facts, [found], span, found.id)
+    return await _schedule(actor, facts, [found], span, await _rows(facts, span, found.id))
 
 
-async def _schedule(actor: Actor, facts: SiteFacts, units: Sequence[UnitFacts], span: Span, unit_id: int | None) -> Schedule:
-    now = clock.now()
-    rows = await database.fetch(
-        BLOCKS, facts.id, span.starts_at - LONGEST, span.ends_at + SETUP, span.starts_at, span.ends_at, unit_id, now)
+async def _rows(facts: SiteFacts, span: Span, unit_id: int | None) -> list[Any]:
+    return await database.fetch(
+        BLOCKS, facts.id, span.starts_at - LONGEST, span.ends_at + SETUP, span.starts_at, span.ends_at, unit_id, clock.now())
+
+
+async def _schedule(actor: Actor, facts: SiteFacts, units: Sequence[UnitFacts], span: Span, rows: Sequence[Any]) -> Schedule:
+    now, is_staff = clock.now(), rights.is_staff(actor, facts.id)
     calendars = await calendars_of(units, span)
     blocks: dict[int, list[Block]] = {each.id: [] for each in units}
     for row in rows:
         if row["unit"] in blocks:
-            blocks[row["unit"]].append(_block(actor, row))
+            blocks[row["unit"]].append(_block(actor, facts.id, row, is_staff))
     opened: dict[object, tuple[Span, ...]] = {}  # many rooms share one calendar: its hours are worked out once
     days = []
     for each in units:
@@ -104,12 +106,13 @@ async def _schedule(actor: Actor, facts: SiteFacts, units: Sequence[UnitFacts], 
     return Schedule(span, tuple(days), now)
 
 
-def _block(actor: Actor, row: Any) -> Block:
-    times = (row["starts_at"], row["ends_at"], row["blocked_from"], row["blocked_to"])
-    if not rights.can_see(actor, row["merchant"], row["person"], row["host"], row["unit"]):
-        return Block(None, None, "", None, "", "", *times, row["state"], None, 0, is_mine=False, may_change=False)
-    is_mine = (row["merchant"] is not None and actor.belongs_to(row["merchant"])) or (
-        actor.person_id is not None and actor.person_id in (row["person"], row["host"]))
-    return Block(
-        row["uid"], row["number"], row["title"], row["merchant"], row["merchant_name"], row["host_name"], *times, row["state"],
-        row["hold_until"], row["version"], is_mine, rights.can_change(actor, row["site"], row["merchant"], row["person"]))
+def _block(actor: Actor, site_id: int, row: Any, is_staff: bool) -> Block:
+    (uid, title, merchant_id, merchant_name, starts_at, ends_at, blocked_from, blocked_to, state, hold_until, version,
+     person_id, host_id, unit_id) = row
+    times = (starts_at, ends_at, blocked_from, blocked_to)
+    if not rights.can_see(actor, merchant_id, person_id, host_id, unit_id):
+        return Block(None, "", None, "", *times, state, hold_until, 0, is_mine=False, may_change=False)
+    is_mine = (merchant_id is not None and actor.belongs_to(merchant_id)) or (
+        actor.person_id is not None and actor.person_id in (person_id, host_id))
+    may_change = is_staff or rights.can_change(actor, site_id, merchant_id, person_id)
+    return Block(uid, title, merchant_id, merchant_name, *times, state, hold_until, version, is_mine, may_change)

@@ -22,7 +22,7 @@ from frontend.auth import signed_in
 from frontend.feeds_days import since_ms
 from frontend.pages.booking_sheet import Sheet, merchant_for, sheet_of, uid_of, usual_wish, wanted_of
 from frontend.pages.booking_words import day_of, hours_text, name_of, note_of
-from frontend.pages.schedule import STEP, Frame, Gap, Lane, Painter, frame_of, gaps_of, hour_marks, lane_of
+from frontend.pages.schedule import STEP, Frame, Gap, Painter, frame_of, gaps_of, hour_marks, rows_of
 from frontend.views import AnyRequest, fragment, is_htmx, page, see_other
 from incubator.ground import clock
 from incubator.ground.errors import N_, NotFound
@@ -47,8 +47,8 @@ class Day(msgspec.Struct, frozen=True):
     open_hours: str
     steps: int
     hours: Sequence[tuple[str, str]]
-    lanes: Sequence[Lane]
-    past: str
+    rooms: int
+    rows: Markup
     now_cls: str
     now_text: str
     opens_ms: int
@@ -156,9 +156,9 @@ async def read_day(actor: Actor, site: SiteFacts, on: date, look: Look) -> Day:
     is_today = frame.span.contains(found.as_of)
     on_air = await live_sessions.on_air(site.id) if is_today and look.kind == "live_room" else frozenset()
     painter = Painter(frame, found.as_of, site.zone, on_air=on_air)
-    lanes = [lane_of(unit, frame, _blocks(unit, painter, chosen)) for unit in found.units
+    shown = [(unit, _blocks(unit, painter, chosen)) for unit in found.units
              if not look.only_free or has_free(unit, found.as_of)]
-    return _day(site, on, look, found, frame, lanes, is_open=await can_book(actor, site))
+    return _day(site, on, look, found, frame, shown, is_open=await can_book(actor, site))
 
 
 def _blocks(unit: UnitDay, painter: Painter, chosen: int | None) -> Markup:
@@ -186,7 +186,8 @@ def has_free(found: UnitDay, now: datetime) -> bool:
     return False
 
 
-def _day(site: SiteFacts, on: date, look: Look, found: Schedule, frame: Frame, lanes: list[Lane], *, is_open: bool) -> Day:
+def _day(site: SiteFacts, on: date, look: Look, found: Schedule, frame: Frame, shown: list[tuple[UnitDay, Markup]], *,
+         is_open: bool) -> Day:
     now, query = found.as_of, look.query
     at = frame.at(now)
     is_now = frame.span.contains(now)
@@ -197,7 +198,8 @@ def _day(site: SiteFacts, on: date, look: Look, found: Schedule, frame: Frame, l
     first = found.units[0].unit.uid if found.units else None
     return Day(
         date=on, place=name_of(site), label=label, open_hours=hours, steps=frame.steps, hours=hour_marks(frame, site),
-        lanes=lanes, past=f"w{at}" if now > frame.span.starts_at and at else "", now_cls=f"s{at}" if is_now else "",
+        rooms=len(shown), rows=rows_of(shown, frame, f"w{at}" if now > frame.span.starts_at and at else ""),
+        now_cls=f"s{at}" if is_now else "",
         now_text=formats.hour(now, i18n.speech()), opens_ms=_ms(frame.span.starts_at), now_ms=_ms(now), since_ms=since_ms(),
         zone=site.time_zone, query=query, can_book=is_open, empty=empty, here=f"/days/{on}?{query}",
         before=f"/days/{on - timedelta(days=1)}?{query}", after=f"/days/{on + timedelta(days=1)}?{query}", today=f"/days?{query}",
@@ -247,11 +249,12 @@ async def week_page(request: AnyRequest, uid: FromPath[UUID], day: FromPath[str]
     if other is not None and other != uid:
         return see_other(request, f"/units/{other}/week/{on}")
     found = await schedule.week(actor, uid, on)
-    rooms = await units.spaces(site.id, [found.units[0].unit.kind])
-    return await page(request, "week.html", week=week_of(site, on, found, [(str(one.uid), name_of(one)) for one in rooms]))
+    rooms = [(str(one.uid), name_of(one)) for one in await units.spaces(site.id, [found.units[0].unit.kind])]
+    chosen = await merchant_for(actor, site, "")
+    return await page(request, "week.html", week=week_of(site, on, found, rooms, chosen))
 
 
-def week_of(site: SiteFacts, on: date, found: Schedule, rooms: list[tuple[str, str]]) -> Week:
+def week_of(site: SiteFacts, on: date, found: Schedule, rooms: list[tuple[str, str]], chosen: int | None) -> Week:
     """Return the lanes of a week; all days share the widest day's hours."""
     unit = found.units[0].unit
     monday = on - timedelta(days=on.weekday())
@@ -261,8 +264,7 @@ def week_of(site: SiteFacts, on: date, found: Schedule, rooms: list[tuple[str, s
               for day, part in zip(days, parts, strict=True)]
     first, last = _widest(site, days, frames)
     shown = [_frame(site.day(day).starts_at + first, last - first) for day in days]
-    lanes = [_week_lane(site, day, part, frame, found.as_of, name_of(unit))
-             for day, part, frame in zip(days, parts, shown, strict=True)]
+    lanes = [_week_lane(site, day, part, frame, found.as_of, chosen) for day, part, frame in zip(days, parts, shown, strict=True)]
     frame = shown[0]
     base = f"/units/{unit.uid}/week/"
     return Week(
@@ -291,9 +293,8 @@ def _part_of(found: UnitDay, day: Span) -> UnitDay:
         tuple(b for b in found.blocks if Span(b.blocked_from, b.blocked_to).overlaps(day)))
 
 
-def _week_lane(site: SiteFacts, day: date, part: UnitDay, frame: Frame, now: datetime, room: str) -> WeekLane:
-    painter = Painter(frame, now, site.zone, table=True)
-    blocks = painter.lane(part.blocks, room, lambda one: one.is_mine)
+def _week_lane(site: SiteFacts, day: date, part: UnitDay, frame: Frame, now: datetime, chosen: int | None) -> WeekLane:
+    blocks = _blocks(part, Painter(frame, now, site.zone, table=True), chosen)
     at = frame.at(now)
     name = f"{formats.weekday(day, i18n.speech())} {formats.short_day(day, i18n.speech())}"
     return WeekLane(name, f"/days/{day}?kind={part.unit.kind}", day == site.local_date(now), f"w{at}" if at else "",

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
 from types import TracebackType
@@ -174,6 +174,20 @@ async def execute(sql: str, *args: Any) -> int:
     tag: str = await _call("execute", sql, args)
     last = tag.rsplit(" ", 1)[-1]
     return int(last) if last.isdigit() else 0
+
+
+async def together(*reads: Coroutine[Any, Any, Any]) -> Any:
+    """Run reads that do not need each other side by side, each on a connection of its own, and return their results in order.
+
+    Inside a transaction, which has one connection, they run one after another.
+    """
+    if not in_transaction():
+        return await asyncio.gather(*reads)
+    try:
+        return [await each for each in reads]
+    finally:
+        for each in reads:
+            each.close()
 
 
 async def script(sql: str) -> None:

@@ -1,6 +1,7 @@
 """Who acts, in which roles: the actor that every verb receives first."""
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -48,7 +49,7 @@ class Grant(msgspec.Struct, frozen=True):
     scope_id: int | None = None
 
 
-class Actor(msgspec.Struct, frozen=True):
+class Actor(msgspec.Struct, frozen=True, dict=True):
     """The person (or device, or the house itself) on whose behalf a verb runs; made anew for each request.
 
     `person_id` is None for the house itself and for a device on which nobody checked in. `merchant_id` is the merchant
@@ -76,21 +77,23 @@ class Actor(msgspec.Struct, frozen=True):
 
     def belongs_to(self, merchant_id: int, *roles: Role) -> bool:
         """Tell whether the actor belongs to the merchant, in one of the roles (none given: in any)."""
+        if not roles:
+            return merchant_id in self.merchant_ids
         return any(
-            g.scope == "merchant" and g.scope_id == merchant_id and (not roles or g.role in roles) for g in self.grants
+            g.scope == "merchant" and g.scope_id == merchant_id and g.role in roles for g in self.grants
         )
 
-    @property
+    @cached_property
     def merchant_ids(self) -> frozenset[int]:
         """Return the merchants that the actor belongs to."""
         return frozenset(g.scope_id for g in self.grants if g.scope == "merchant" and g.scope_id is not None)
 
-    @property
+    @cached_property
     def is_of_the_house(self) -> bool:
         """Tell whether the actor works for the centre (manager, staff, operator, administrator)."""
         return self.has(*HOUSE_ROLES)
 
-    @property
+    @cached_property
     def may_read_all(self) -> bool:
         """Tell whether the actor reads other people's business: the house and its auditors."""
         return self.has(*HOUSE_ROLES, Role.AUDITOR)

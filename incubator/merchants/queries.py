@@ -114,6 +114,8 @@ async def shops(merchant_id: int) -> list[ShopRow]:
 
 async def names(ids: set[int]) -> dict[int, str]:
     """Return the short names of these merchants, in one query."""
+    if not ids:
+        return {}
     rows: list[Any] = await database.fetch("SELECT id, short_name FROM merchants WHERE id = ANY($1)", list(ids))
     return {row["id"]: row["short_name"] for row in rows}
 

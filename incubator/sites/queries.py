@@ -50,6 +50,7 @@ class SiteFacts(msgspec.Struct, frozen=True, dict=True):
 
 COLUMNS = "id, uid, name, name_en, time_zone, day_starts_min"
 _kept: dict[int, SiteFacts] = {}
+_first: list[int] = []
 
 
 async def site(site_id: int) -> SiteFacts:
@@ -72,12 +73,15 @@ async def first_site() -> SiteFacts:
     Raises:
         NotFound: the installation was not set up yet.
     """
-    site_id = await database.fetchval("SELECT min(id) FROM sites")
-    if site_id is None:
-        raise NotFound()
-    return await site(site_id)
+    if not _first:  # sites are never deleted, so the first one stays the first
+        site_id = await database.fetchval("SELECT min(id) FROM sites")
+        if site_id is None:
+            raise NotFound()
+        _first.append(site_id)
+    return await site(_first[0])
 
 
 def forget() -> None:
     """Drop what was kept; `open_site` and tests call it."""
     _kept.clear()
+    _first.clear()

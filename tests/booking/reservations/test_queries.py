@@ -29,9 +29,9 @@ async def test_the_day(people: People, rooms: Rooms) -> None:
     assert two.open == (Span(at(13), at(22)),)
     assert [closure.reason for closure in two.closures] == ["检修"]
     mine, theirs = one.blocks
-    assert (mine.uid, mine.number, mine.title, mine.is_mine) == (made.uid, made.number, "山药", True)
+    assert (mine.uid, mine.title, mine.is_mine) == (made.uid, "山药", True)
     assert (mine.blocked_from, mine.blocked_to) == (at(14, 45), at(17, 15))
-    assert (theirs.uid, theirs.number, theirs.title, theirs.merchant_name, theirs.is_mine) == (None, None, "", "", False)
+    assert (theirs.uid, theirs.title, theirs.merchant_name, theirs.is_mine) == (None, "", "", False)
     assert theirs.starts_at == other.starts_at
     seen = (await schedule.day(people.dora, people.site.id, TODAY, ["live_room"])).units[0].blocks[1]
     assert (seen.title, seen.merchant_name, seen.may_change) == ("花茶", "沁河花茶", True)

@@ -147,6 +147,18 @@ async def test_what_staff_booked_for_a_merchant_is_not_the_centres_own(centre: C
     theirs = await reservations.reserve(centre.people.dora, Wish(
         centre.rooms[0].uid, centre.at("10:00"), centre.at("12:00"), "铁棍山药专场", centre.people.sunrise_id))
     ours = await centre.book(centre.people.dora, 1)
-    page = (await (await visit(centre.people.dora)).get(f"/days/{DAY}")).text
+    visitor = await visit(centre.people.dora)
+    page = (await visitor.get(f"/days/{DAY}")).text
     assert re.search(rf'class="bk other [^"]+" id="b{theirs.uid}"', page)
     assert re.search(rf'class="bk mine [^"]+" id="b{ours.uid}"', page)
+    assert 'class="bk other' in (await visitor.get(f"/units/{centre.rooms[0].uid}/week/{DAY}")).text
+    assert 'class="bk mine' in (await visitor.get(f"/units/{centre.rooms[1].uid}/week/{DAY}")).text
+
+
+async def test_other_peoples_holds_count_down(centre: Centre, visit: Any) -> None:
+    owner = await visit(centre.people.alice)
+    await owner.post("/reservations/hold", space=centre.rooms[0].uid, date=DAY, start="10:00", to="12:00", page_key="x")
+    block = re.search(r'<div class="bk held [^>]+>', (await (await visit(centre.people.charlie)).get(f"/days/{DAY}")).text)
+    assert block is not None
+    assert "data-until=" in block[0]
+    assert "data-held=" not in block[0]
