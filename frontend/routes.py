@@ -11,6 +11,7 @@ from frontend.api import (
     spaces as api_spaces,
 )
 from frontend.pages import (
+    closures,
     devices,
     grid,
     home,
@@ -30,6 +31,7 @@ HANDLERS: Sequence[Any] = (
     *api_reservations.HANDLERS,
     *api_sign_in.HANDLERS,
     *api_spaces.HANDLERS,
+    *closures.HANDLERS,
     *devices.HANDLERS,
     *feeds_days.HANDLERS,
     *grid.HANDLERS,

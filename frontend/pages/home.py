@@ -309,6 +309,7 @@ def _links(actor: Actor) -> list[tuple[str, str, str]]:
     found = []
     if actor.may_read_all:
         found.append(("/reservations", "cal", i18n.gettext(N_("Bookings, with search"))))
+        found.append(("/closures", "lock", i18n.gettext(N_("Closures"))))
     if actor.may_read_all or actor.has(Role.MENTOR):
         found.append(("/merchants", "shop", i18n.gettext(N_("Merchants"))))
     if actor.has(Role.OPERATOR, Role.ADMIN):

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from litestar.routes import WebSocketRoute
 
+from booking.calendars import service as calendars
 from booking.checkin import service as checkin
 from booking.reservations import service as reservations
 from booking.reservations.queries import ReservationFacts
@@ -74,6 +75,7 @@ class Town:
     device: UUID
     pairing_code: str
     shop: UUID
+    closure: UUID
     call: UUID
     helper: UUID
     job: int
@@ -149,12 +151,13 @@ async def town(app: Any, people: People, redis: Any, monkeypatch: pytest.MonkeyP
     paired, shown = await checkin.show_pairing(people.site), await checkin.show_pairing(people.site)
     await checkin.pair(people.dora, paired.code, room.unit.id, "")
     shop = await merchants.add_shop(people.alice, people.sunrise_id, platform="taobao", name="铁棍山药")
+    closed = await calendars.close(people.dora, calendars.Extent((room.unit.id,)), later.moved(DAY), reason="x")
     call = await control.call_staff(people.alice, room.unit.id, room.session)
     helper = await person("Helper", 14, Role.MEMBER, "merchant", people.sunrise_id)
     helper_uid = await database.fetchval("SELECT uid FROM people WHERE id = $1", helper.person_id)
     await queue.plan("release_holds", "roles", clock.now())
     job = await database.fetchval("SELECT id FROM jobs WHERE key = 'roles'")
-    yield Town(app, people, room, held, paired.uid, shown.code, shop, call, helper_uid, job, await _everybody(people, paired.token),
+    yield Town(app, people, room, held, paired.uid, shown.code, shop, closed.uid, call, helper_uid, job, await _everybody(people, paired.token),
                await _browser(people.charlie))
     board = getattr(app.state, "switchboard", None)
     if board is not None:
@@ -168,6 +171,7 @@ def _fields(town: Town) -> dict[str, dict[str, Any]]:
             "kind": "live_room", "for": str(town.people.sunrise_uid)}
     profile = {"name": "沁阳地黄专业合作社", "short_name": "地黄", "kind": "natural_person", "version": "1"}
     return {
+        "/closures": {"room": uid, "from_date": wish["date"], "from": "01:00", "to_date": wish["date"], "to": "02:00", "reason": "x"},
         "/book": wish, "/reservations/new": wish, "/reservations/hold": wish, "/reservations/release": {"hold": str(town.held.uid)},
         "/reservations/{uid:uuid}/move": wish | {"version": "1"}, "/reservations/{uid:uuid}/extend": {"minutes": "15"},
         "/live-sessions/{uid:uuid}/extend": {"minutes": "15"}, "/pair": {"code": town.pairing_code},
@@ -211,7 +215,7 @@ def _address(town: Town, method: str, path: str) -> str:
     uid = next(value for prefix, value in (
         ("/live-sessions", town.room.session), ("/reservations", town.room.booking.uid), ("/book/done", town.room.booking.uid),
         ("/units", town.room.unit.uid), ("/rigs", town.room.rig.uid), ("/devices", town.device),
-        ("/merchants", town.people.sunrise_uid), ("/shops", town.shop), ("/help-calls", town.call), ("", "")) if path.startswith(prefix))
+        ("/merchants", town.people.sunrise_uid), ("/shops", town.shop), ("/closures", town.closure), ("/help-calls", town.call), ("", "")) if path.startswith(prefix))
     reservation = town.held.uid if path.endswith("/confirm") else town.room.booking.uid
     values = {
         "{uid:uuid}": uid, "{session_id:uuid}": town.room.session, "{reservation_id:uuid}": reservation, "{code:str}": town.pairing_code,

@@ -1,0 +1,15 @@
+// What was just done, with its undo: a note on the page without scripts, here a toast for eight seconds.
+
+const SHOWN_MS = 8000;
+
+for (const note of document.querySelectorAll("[data-toast]")) {
+  note.className = "toast";
+  document.getElementById("toasts").append(note);
+  setTimeout(() => note.remove(), SHOWN_MS);
+}
+// A reload tells nothing anew.
+const address = new URL(location.href);
+if (address.searchParams.has("done")) {
+  address.searchParams.delete("done");
+  history.replaceState(null, "", address);
+}
