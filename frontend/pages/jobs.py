@@ -1,15 +1,95 @@
 """The operators' page of the queue: what waits, is late, runs or failed, and a retry."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from frontend import i18n
 from frontend.auth import signed_in
 from frontend.health import state_of
 from frontend.views import AnyRequest, app_redis, form, page, see_other
-from incubator.ground.errors import Forbidden
+from incubator.ground.errors import N_, Forbidden
 from incubator.ground.queue import queries, service
+from incubator.ground.queue.queries import JobRow
+
+NAMES = {
+    "prepare_session": N_("Prepare the room for a live session"),
+    "close_session": N_("See that the room is clean after a live session"),
+    "sweep_live_sessions": N_("Look for live sessions that were missed"),
+    "release_holds": N_("Release holds that ran out"),
+    "finish_reservations": N_("Finish bookings whose time is over"),
+    "tell_confirmed": N_("Tell whom a new booking concerns"),
+    "tell_moved": N_("Tell whom a moved booking concerns"),
+    "tell_cancelled": N_("Tell whom a cancelled booking concerns"),
+    "tell_closed": N_("Tell whose bookings a closure hits"),
+    "tell_lifted": N_("Tell whose bookings can take place after all"),
+    "forget_unpaired_devices": N_("Forget tablets that were never paired"),
+    "forget_kept_answers": N_("Forget answers kept for repeated requests"),
+    "seal_audit": N_("Seal the history of the last minute"),
+}
+FAMILIES = {
+    "announce_": N_("Show a change on open day pages"),
+    "live_session_on_": N_("Plan the live session of a booking"),
+}
+# What handlers say of their work, where it is no sentence of an outside part
+OUTCOMES = {
+    "ready": N_("ready"), "waiting for key": N_("waits for the stream key"), "planned": N_("planned"), "clean": N_("clean"),
+    "unclean": N_("not clean: see the rig"), "never prepared": N_("was never prepared"), "never planned": N_("was never planned"),
+    "moved": N_("moved; another job does it"), "over": N_("already over"), "no longer so": N_("no longer so"), "gone": N_("gone"),
+    "not wanted any more": N_("not wanted any more"), "no live room": N_("not a live room"), "nothing yet": N_("nothing yet"),
+    "no rig in this room": N_("no rig in this room"), "waiting for the director": N_("waits for the director"),
+    "the session before still has the room": N_("the session before still has the room"),
+    "told": N_("{count} told"), "forgotten": N_("{count} forgotten"), "followed": N_("{count} looked after"),
+    "minutes sealed": N_("{count} minutes sealed"), "answers forgotten": N_("{count} forgotten"),
+    "released": N_("{count} released"), "finished": N_("{count} finished"),
+    "deleted": N_("{count} deleted"),
+}
+COUNTED = re.compile(r"(\d+) (.+)")
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A job in words; `code` is what the log calls it."""
+
+    job: JobRow
+    name: str
+    code: str
+    outcome: str
+
+
+def line_of(job: JobRow) -> Line:
+    """Tell what a job does and what became of it."""
+    about = job.key or " ".join(f"{name} {value}" for name, value in job.args.items())
+    code = job.handler if about.startswith(f"{job.handler}:") or not about else f"{job.handler} · {about}"
+    return Line(job, name_of(job.handler), code, outcome_of(job.error or job.result))
+
+
+def name_of(handler: str) -> str:
+    """Return what a handler does, in words; its own name when nobody wrote them."""
+    family = next((words for start, words in FAMILIES.items() if handler.startswith(start)), handler)
+    return i18n.gettext(NAMES.get(handler, family))
+
+
+def outcome_of(text: str) -> str:
+    """Return what became of a job in words; an error of an outside part stays as it came."""
+    pieces = [_piece(piece) for piece in text.split(", ")]
+    return i18n.gettext(N_(", ")).join(pieces) if all(pieces) else text
+
+
+def _piece(text: str) -> str:
+    """Return one outcome in words, empty when nobody wrote them."""
+    counted = COUNTED.fullmatch(text)
+    if counted and counted[2] in OUTCOMES:
+        return i18n.translate(OUTCOMES[counted[2]], {"count": int(counted[1])})
+    return i18n.gettext(OUTCOMES[text]) if text in OUTCOMES else ""
+
+
+def lines_of(jobs: Sequence[JobRow]) -> list[Line]:
+    """Return jobs in words."""
+    return [line_of(job) for job in jobs]
 
 
 @get("/jobs", include_in_schema=False)
@@ -22,7 +102,7 @@ async def jobs_page(request: AnyRequest) -> Response[Any]:
     state = await queries.state()
     if chosen not in queries.CONDITIONS:
         chosen = "failed" if state.failed else "late" if state.late else "waiting"
-    return await page(request, "jobs.html", state=state, chosen=chosen, jobs=await queries.jobs(chosen),
+    return await page(request, "jobs.html", state=state, chosen=chosen, lines=lines_of(await queries.jobs(chosen)),
                       health=await state_of(app_redis(request)), can_retry=service.can_retry(actor))
 
 
