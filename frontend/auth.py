@@ -153,8 +153,9 @@ class Gate(ASGIMiddleware):
 async def refuse_socket(send: Send) -> None:
     """Answer the opening of a socket with 503: it needs the database, which does not answer; open ones go on without."""
     headers = [(b"retry-after", b"2"), (b"cache-control", b"no-store"), *HEADERS]
-    await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})  # type: ignore[arg-type]  # not typed
-    await send({"type": "websocket.http.response.body", "body": b""})
+    answer: Any = send  # Litestar's types know nothing of answers to the opening of a socket
+    await answer({"type": "websocket.http.response.start", "status": 503, "headers": headers})
+    await answer({"type": "websocket.http.response.body", "body": b""})
 
 
 def _is_safe(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:

@@ -1,5 +1,6 @@
 """The session on the phone of its people: state, key, output, extension, end, and what is declared by a person's word."""
 
+import asyncio
 import hashlib
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from studio.live_sessions.queries import LiveSession
 
 PICTURE_HEADERS = {"Cache-Control": "private, max-age=300, immutable"}
 COMING = timedelta(days=60)
+PATIENCE_S = 0.5  # with Redis; a page that waits for it longer would itself be late to say that nobody knows
 
 
 async def seen_of(request: Any, rig_id: int | None) -> Seen | None:
@@ -38,7 +40,7 @@ async def seen_of(request: Any, rig_id: int | None) -> Seen | None:
     if rig_id is None:
         return None
     try:
-        return await (await feeds.switchboard_of(request.app)).seen(rig_id)
+        return await asyncio.wait_for((await feeds.switchboard_of(request.app)).seen(rig_id), PATIENCE_S)
     except (RoomsAway, *AWAY):
         return None
 
@@ -144,6 +146,8 @@ async def _end(actor: Actor, uid: UUID, _fields: dict[str, str]) -> None:
 ACTS: dict[str, Any] = {
     "shown": lambda actor, uid, _: live_service.declare_shown(actor, uid),
     "account-left": lambda actor, uid, _: live_service.account_left(actor, uid),
+    "key-reset": lambda actor, uid, _: live_service.declare_key_reset(actor, uid),
+    "forget-key": lambda actor, uid, fields: destinations.forget(actor, uid, version=_version(fields)),
     "help": lambda actor, uid, _: control.call_staff(actor, 0, uid),
     "extend": _extend,
     "end": _end,

@@ -31,7 +31,9 @@ HAPPENED = {
     "stop": N_("Stop asked"), "refused": N_("The server did not accept"), "panic": N_("Screen covered"),
     "panic2": N_("Stopped by force"), "panic0": N_("Picture and sound brought back"),
     "armed": N_("Stream key written and verified"), "wiped": N_("Stream key wiped, read back empty"),
-    "link_lost": N_("Link to OBS lost"), "alarm": N_("Alarm"), "reconnecting": N_("Stream broken, reconnecting"),
+    "link_lost": N_("Link to OBS lost"),
+    "alarm": N_("A stream with another key was started at the PC and stopped"),
+    "reconnecting": N_("Stream broken, reconnecting"),
     "reconnected": N_("Stream is back"),
 }
 ENDING = timedelta(minutes=10)
@@ -73,6 +75,7 @@ class LiveView(msgspec.Struct, frozen=True):
     setup: str
     runs: tuple[Run, ...]
     key_state: str
+    is_streaming: bool
 
 
 def heard(seen: Seen | None) -> RigSnapshot | None:
@@ -151,7 +154,10 @@ def _after(session: LiveSession) -> Hero:
     tell = i18n.translate
     if session.state == "cancelled":
         return Hero("", "x", tell(N_("Cancelled")), "")
-    if session.key is not None and session.key.wiped_at is None and session.reason_code:
+    if session.key_is_left and session.key_reset_at is not None:
+        return Hero("ok", "check", tell(N_("The key was reset on the platform")), tell(N_(
+            "The old one is void. The room stays closed until an operator has looked at it.")))
+    if session.key_is_left:
         return Hero("alarm", "alert", tell(N_("The key is not wiped yet")), tell(N_(
             "The room’s OBS is out of reach. Reset the key on the platform and the old one is void.")))
     stopped = max((span.stopped_at for span in session.on_air if span.stopped_at), default=None)
@@ -201,4 +207,5 @@ def view_of(found: Around, seen: Seen | None, lines: Sequence[AsRun]) -> LiveVie
         follows="" if follower is None else formats.hour(follower.starts_at, speech),
         setup="" if follower is None else formats.hour(follower.blocked_from, speech), runs=runs_of(lines),
         key_state=key_state(session),
+        is_streaming=any(span.kind == "stream" and span.stopped_at is None for span in session.on_air),
     )

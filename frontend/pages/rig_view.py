@@ -1,22 +1,24 @@
 """A room's rig as the board and its page tell it: one word of state, the worst first, and why."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from frontend import i18n
 from frontend.pages.control_state import ms, room_name
 from frontend.pages.reasons import reason_text
+from incubator.ground import clock
 from incubator.ground.errors import N_
 from studio.control.queries import HelpCall
 from studio.control.switchboard import Seen
 from studio.director.wire import OutputPhase, RigSnapshot
 from studio.live_sessions.queries import LiveSession
-from studio.rigs.queries import RigPage
+from studio.rigs.queries import Incident, RigPage
 
 STALE_S = 1.8  # with a look every second, what is stale shows within 3 s; directors speak twice a second
 ABORTABLE = (5, 2)
+FRESH = timedelta(minutes=30)  # so long the board warns of what was done by hand; the rig's page keeps it for a week
 ABORTABLE_WARNING = N_(
     "obs-websocket below 5.2: one message without password ends this OBS. Let only the director’s address reach its port.")
 ON_AIR = {OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING}
@@ -49,6 +51,8 @@ class Room(msgspec.Struct, frozen=True):
     session: LiveSession | None
     versions: str
     warnings: tuple[str, ...]
+    incidents: tuple[Incident, ...]
+    reset: str
 
 
 def heard(seen: Seen | None) -> RigSnapshot | None:
@@ -126,13 +130,23 @@ def warnings_of(page: RigPage, snapshot: RigSnapshot | None) -> tuple[str, ...]:
     return tuple(i18n.gettext(text) for text in found)
 
 
+def by_hand(incidents: Sequence[Incident]) -> tuple[str, ...]:
+    """Return the warning of a stream that was started at the computer a short while ago."""
+    fresh = [one for one in incidents if clock.now() - one.at < FRESH]
+    if not fresh:
+        return ()
+    return (i18n.translate(N_("At {at:time} a stream was started at the computer by hand; it was not this session’s and was"
+                              " stopped."), {"at": fresh[0].at}),)
+
+
 def can_be_aborted(version: str) -> bool:
     """Tell whether obs-websocket is of the kind that an unauthenticated message ends; unknown versions are not."""
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     return len(numbers) == len(ABORTABLE) and numbers < ABORTABLE
 
 
-def room_of(page: RigPage, seen: Seen | None, session: LiveSession | None) -> Room:
+def room_of(page: RigPage, seen: Seen | None, session: LiveSession | None, incidents: Sequence[Incident] = (),
+            reset: str = "") -> Room:
     """Put together one room for the board."""
     link, snapshot = "", heard(seen)
     if snapshot is not None and snapshot.link.is_online and not hangs(snapshot):
@@ -141,7 +155,8 @@ def room_of(page: RigPage, seen: Seen | None, session: LiveSession | None) -> Ro
         page=page, name=room_name(page.unit_name, page.unit_name_en), state=state_of(page, snapshot), driver=page.rig.driver,
         link=link, who="" if session is None else session.merchant_name or session.title,
         until=None if session is None else session.ends_at,
-        session=session, versions=versions_of(snapshot), warnings=warnings_of(page, snapshot),
+        session=session, versions=versions_of(snapshot), warnings=(*by_hand(incidents), *warnings_of(page, snapshot)),
+        incidents=tuple(incidents), reset=reset,
     )
 
 

@@ -1,5 +1,6 @@
 """The board of rooms and each rig's page: state with alarms, set-up, connection test, calling clean, calls for help."""
 
+import asyncio
 import hashlib
 from datetime import timedelta
 from typing import Any
@@ -18,14 +19,15 @@ from frontend.pages.reasons import reason_text
 from frontend.pages.rig_view import Room, calls_of, can_be_aborted, room_of
 from frontend.views import AnyRequest, form, fragment, page, see_other, whole
 from incubator.ground import clock
-from incubator.ground.errors import Invalid, KaiboError, NotFound
+from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
 from incubator.sites.queries import first_site
 from studio.control import queries as control_queries, service as control
 from studio.director.wire import RigSnapshot
-from studio.live_sessions.queries import LiveSession, sessions_between
+from studio.live_sessions.queries import LiveSession, key_reset, sessions_between
 from studio.rigs import queries, service
 from studio.rigs.queries import RigPage
+from studio.rigs.rules import Cleanliness
 from studio.rigs.service import SetUp
 
 
@@ -41,7 +43,9 @@ async def _board(request: AnyRequest) -> dict[str, Any]:
     site_id = (await first_site()).id
     pages = await queries.rig_pages(actor, site_id)
     sessions = await _sessions_now(actor, site_id)
-    rooms = [room_of(one, await seen_of(request, one.rig.id), sessions.get(one.rig.unit)) for one in pages]
+    by_hand = await queries.incidents([one.rig.id for one in pages])
+    seen = await asyncio.gather(*(seen_of(request, one.rig.id) for one in pages))
+    rooms = [room_of(one, said, sessions.get(one.rig.unit), by_hand[one.rig.id]) for one, said in zip(pages, seen, strict=True)]
     calls = calls_of(await control_queries.open_help(site_id))
     return {"rooms": rooms, "calls": calls, "mark": mark_of([rooms, calls]), "now_ms": ms(clock.now()),
             "alarms": sum(room.state.kind == "alarm" for room in rooms)}
@@ -72,7 +76,21 @@ async def _room(request: AnyRequest, uid: UUID) -> tuple[RigPage, Room, RigSnaps
     found = await queries.rig_page(actor, uid)
     seen = await seen_of(request, found.rig.id)
     sessions = await _sessions_now(actor, found.rig.site)
-    return found, room_of(found, seen, sessions.get(found.rig.unit)), None if seen is None else seen.snapshot
+    by_hand = await queries.incidents([found.rig.id])
+    room = room_of(found, seen, sessions.get(found.rig.unit), by_hand[found.rig.id], await _reset(found))
+    return found, room, None if seen is None else seen.snapshot
+
+
+async def _reset(found: RigPage) -> str:
+    """Return whose word there is that a key left on the rig is void; "" for none."""
+    rig = found.rig
+    if rig.cleanliness != Cleanliness.UNCLEAN or rig.armed_session is None:
+        return ""
+    said = await key_reset(rig.armed_session)
+    if said is None:
+        return i18n.gettext(N_("Nobody has said yet that its key was reset on the platform."))
+    told = N_("{name} said at {at:moment} that its key was reset on the platform.")
+    return i18n.translate(told, {"name": said.by, "at": said.at})
 
 
 async def _show(request: AnyRequest, uid: UUID, *, status: int = 200, entered: dict[str, str] | None = None,

@@ -23,6 +23,13 @@ class SessionOver(Conflict):
     msgid = N_("This session is over.")
 
 
+class StreamRuns(Conflict):
+    """The key is on air."""
+
+    code = "on-air"
+    msgid = N_("The stream runs with this key. Stop it first, then remove the key.")
+
+
 class Shown(msgspec.Struct, frozen=True):
     """A destination as people see it; `version` is needed to replace it."""
 
@@ -111,13 +118,19 @@ async def _locked(actor: Actor, session_uid: UUID, version: int) -> Any:
 
 @retried
 async def forget(actor: Actor, session_uid: UUID, *, version: int) -> None:
-    """Take a session's destination away again; the director stops a running stream and wipes it from OBS.
+    """Take a session's destination away again; the director wipes it from OBS and reads back that it is gone.
+
+    A stream that begins at this very moment is stopped by the director before it wipes.
 
     Raises:
         NotFound, Forbidden, SessionOver, Stale: as `paste`.
+        StreamRuns: it is on air.
     """
     async with database.transaction():
         row = await _locked(actor, session_uid, version)
+        if await database.fetchval(
+                "SELECT 1 FROM air_spans WHERE live_session = $1 AND kind = 'stream' AND stopped_at IS NULL", row["id"]):
+            raise StreamRuns()
         await database.execute("DELETE FROM destinations WHERE live_session = $1", row["id"])
         await record(actor, "forget", "destination", row["id"], merchant_id=row["merchant"], before={"shown": row["shown"]})
         if row["rig"] is not None:

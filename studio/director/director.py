@@ -45,7 +45,7 @@ class Director:
         self._links = Links()
         self._make = make or self._links.make
         self.owners: dict[int, Owner] = {}
-        self.journal = Journal(data, rows.write_closed)
+        self.journal = Journal(data, rows.write_closed, rows.tell_alarmed)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:

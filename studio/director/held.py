@@ -9,7 +9,7 @@ import structlog
 
 from incubator.ground import clock
 from incubator.ground.values import new_uid
-from studio.director.journal import Closed, Entry, RanAt
+from studio.director.journal import Alarmed, Closed, Entry, RanAt
 from studio.director.leases import Lease
 from studio.director.mirror import Mirror
 from studio.director.rows import Plan, Wanted
@@ -100,6 +100,10 @@ class Held:
         """Write a line of the as-run log."""
         self.journal(RanAt(new_uid(), self.rig_id, session or self.session_now(), clock.now(), what, detail, sender.person,
                            sender.device))
+
+    def alarm(self, code: str) -> None:
+        """Write that something happened at the computer, and have the operators told."""
+        self.journal(Alarmed(new_uid(), self.rig_id, self.session_now(), clock.now(), code))
 
     def write_closed(self, session: int, plan_version: int) -> None:
         """Remember and write that the rig was emptied after a session."""

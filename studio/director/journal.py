@@ -83,8 +83,19 @@ class PanicHandled(msgspec.Struct, frozen=True, tag="panic_handled"):
     device: int | None = None
 
 
-Entry = RanAt | SpanStarted | SpanStopped | Closed | PanicHandled
+class Alarmed(msgspec.Struct, frozen=True, tag="alarmed"):
+    """Something happened at the room's computer that a person should know of; a line of the as-run log, and told once."""
+
+    uid: UUID
+    rig: int
+    session: int | None
+    at: datetime
+    code: str
+
+
+Entry = RanAt | Alarmed | SpanStarted | SpanStopped | Closed | PanicHandled
 Hook = Callable[[Closed], Awaitable[None]]
+AlarmHook = Callable[[Alarmed], Awaitable[None]]
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)
 
@@ -92,7 +103,7 @@ _decoder = msgspec.json.Decoder(Entry)
 class Journal:
     """One per director: entries in the order of their happening; `add` never waits and never fails."""
 
-    def __init__(self, data: Path, on_closed: Hook) -> None:
+    def __init__(self, data: Path, on_closed: Hook, on_alarm: AlarmHook) -> None:
         self._folder = data / "spool"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = self._folder / f"{os.getpid()}-{id(self):x}.jsonl"
@@ -102,6 +113,7 @@ class Journal:
         self._spooled = False
         self._news = asyncio.Event()
         self._on_closed = on_closed
+        self._on_alarm = on_alarm
         self._adopt()
 
     def _adopt(self) -> None:
@@ -173,6 +185,9 @@ class Journal:
             match entry:
                 case RanAt():
                     await _write_as_run(entry)
+                case Alarmed():
+                    await _write_as_run(RanAt(entry.uid, entry.rig, entry.session, entry.at, "alarm", {"code": entry.code}))
+                    await self._on_alarm(entry)
                 case SpanStarted():
                     await _start_span(entry)
                 case SpanStopped():

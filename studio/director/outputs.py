@@ -39,6 +39,7 @@ class Outputs:
         self._spans: dict[OutputKind, SpanStarted] = {}
         self._reasons: dict[OutputKind, str] = {}
         self._guarding: asyncio.Task[None] | None = None
+        self._alarmed = False  # about the unknown stream that still runs
 
     def sending_kind(self) -> OutputKind | None:
         """Return which output shows to viewers in this session, None in one that only records."""
@@ -147,6 +148,7 @@ class Outputs:
             self.guard()
         if phase in STILL:
             held.asked.pop(event.kind, None)
+            self._alarmed = self._alarmed and event.kind is not OutputKind.STREAM
 
     def _span(self, kind: OutputKind, phase: OutputPhase) -> None:
         held = self._held
@@ -205,7 +207,9 @@ class Outputs:
                 return
         except ObsError as error:
             log.warning("stream at the computer cannot be read, so it is stopped", rig=held.rig_id, why=type(error).__name__)
-        held.ran("alarm", code="unknown_stream")
+        if not self._alarmed:
+            self._alarmed = True
+            held.alarm("unknown_stream")
         log.warning("a stream with another key was started at the computer", rig=held.rig_id)
         try:
             await self.stop(OutputKind.STREAM, NOBODY, "unknown_key", urgent=True)

@@ -6,9 +6,13 @@ from uuid import UUID
 
 import msgspec
 
+from incubator.accounts import queries as accounts
 from incubator.ground import database
+from incubator.ground.errors import N_
 from incubator.ground.jsons import loads
-from studio.director.journal import Closed
+from incubator.ground.notices.service import tell
+from incubator.ground.rights import Role
+from studio.director.journal import Alarmed, Closed
 from studio.live_sessions.preparation import Reported, report
 from studio.rigs.queries import COUNT, FACTS, RigFacts
 from studio.rigs.rules import Cleanliness
@@ -93,6 +97,16 @@ async def write_closed(entry: Closed) -> None:
         await set_cleanliness(entry.rig, Cleanliness.ACCOUNT_OPEN if account_open else Cleanliness.CLEAN)
     await report(Reported(entry.rig, entry.fence, entry.session, entry.plan_version, "clean"))
     await poke(entry.rig)
+
+
+async def tell_alarmed(entry: Alarmed) -> None:
+    """Tell the operators, once per incident, that somebody started a stream at a room's computer and that it is being stopped."""
+    room = await database.fetchrow(
+        "SELECT r.uid, u.name, u.name_en FROM rigs r JOIN units u ON u.id = r.unit WHERE r.id = $1", entry.rig)
+    for person in await accounts.house_people(Role.OPERATOR):
+        await tell(person, f"alarm:{entry.uid}",
+                   N_("{room}: a stream was started at the computer, with a key that is not this session’s. It is stopped."),
+                   {"room": room["name"], "room_en": room["name_en"]}, f"/rigs/{room['uid']}")
 
 
 async def write_unarmed(rig_id: int, session: int) -> None:

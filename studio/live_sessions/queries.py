@@ -59,6 +59,8 @@ class LiveSession(msgspec.Struct, frozen=True):
     shown_live_by: str
     account_left_at: datetime | None
     account_left_by: str
+    key_reset_at: datetime | None
+    key_reset_by: str
     reservation_uid: UUID
     reservation_version: int
     number: str
@@ -96,6 +98,12 @@ class LiveSession(msgspec.Struct, frozen=True):
     may_declare: bool
 
     @property
+    def key_is_left(self) -> bool:
+        """Tell whether the key could not be wiped after the end, so that only its reset on the platform makes it void."""
+        is_over = self.state in {"ended", "cancelled"} and bool(self.reason_code)
+        return is_over and self.key is not None and self.key.wiped_at is None
+
+    @property
     def recordings(self) -> tuple[AirSpan, ...]:
         """Return the recordings."""
         return tuple(span for span in self.spans if span.kind == "record")
@@ -118,7 +126,7 @@ class LiveSession(msgspec.Struct, frozen=True):
 
 BODY = """
 SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output, s.platform, s.ended_at, s.shown_live_at,
-       s.account_left_at, s.controller_person, s.controller_device,
+       s.account_left_at, s.key_reset_at, s.controller_person, s.controller_device,
        v.uid AS reservation_uid, v.version AS reservation_version, coalesce(v.number, '') AS number, v.state AS reservation_state,
        v.title, v.starts_at, v.ends_at, v.check_in_code, v.checked_in_at, v.merchant AS merchant_id, v.person AS person_id,
        v.site AS site_id, v.unit AS unit_id, u.uid AS unit_uid, u.name AS unit_name, u.name_en AS unit_name_en,
@@ -128,7 +136,8 @@ SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output
        coalesce(r.cleanliness, 'clean') AS cleanliness, coalesce(r.overrun_min, 5) AS overrun_min,
        (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
        AS blocked_until,
-       coalesce(sp.name, '') AS shown_live_by, coalesce(ap.name, '') AS account_left_by, coalesce(ci.name, '') AS checked_in_by,
+       coalesce(sp.name, '') AS shown_live_by, coalesce(ap.name, '') AS account_left_by,
+       coalesce(kp.name, '') AS key_reset_by, coalesce(ci.name, '') AS checked_in_by,
        coalesce(cp.name, cd.label, '') AS controller_name,
        d.shown, d.expires_at, d.pasted_at, coalesce(dp.name, '') AS pasted_by, d.wiped_at, d.version AS key_version
 FROM live_sessions s
@@ -136,7 +145,7 @@ JOIN reservations v ON v.id = s.reservation JOIN units u ON u.id = v.unit
 LEFT JOIN merchants m ON m.id = v.merchant LEFT JOIN rigs r ON r.id = s.rig
 LEFT JOIN destinations d ON d.live_session = s.id LEFT JOIN people dp ON dp.id = d.pasted_by
 LEFT JOIN people sp ON sp.id = s.shown_live_by LEFT JOIN people ap ON ap.id = s.account_left_by
-LEFT JOIN people ci ON ci.id = v.checked_in_by
+LEFT JOIN people kp ON kp.id = s.key_reset_by LEFT JOIN people ci ON ci.id = v.checked_in_by
 LEFT JOIN people cp ON cp.id = s.controller_person LEFT JOIN devices cd ON cd.id = s.controller_device"""
 SPANS = """
 SELECT live_session, uid, kind, started_at, stopped_at, stop_reason, path, bytes FROM air_spans
@@ -237,6 +246,20 @@ class OpenAccount(msgspec.Struct, frozen=True):
     number: str
     merchant_name: str
     ended_at: datetime
+
+
+class KeyReset(msgspec.Struct, frozen=True):
+    """Whose word it is, and of when, that a key which was left on a rig was reset on the platform."""
+
+    by: str
+    at: datetime
+
+
+async def key_reset(session_id: int) -> KeyReset | None:
+    """Return who declared that a session's key was reset on the platform; None: nobody yet."""
+    row = await database.fetchrow(
+        "SELECT p.name, s.key_reset_at FROM live_sessions s JOIN people p ON p.id = s.key_reset_by WHERE s.id = $1", session_id)
+    return None if row is None else KeyReset(*row)
 
 
 async def open_account(rig_id: int) -> OpenAccount | None:

@@ -24,8 +24,15 @@ class OnAir(Conflict):
     msgid = N_("The session is on air. Stop first, then choose another way.")
 
 
+class NotLeft(Conflict):
+    """The key was wiped, or still can be."""
+
+    code = "wrong-state"
+    msgid = N_("This key was not left on the room’s computer, so it need not be reset.")
+
+
 LOCKED = """
-SELECT s.id, s.state, s.output, s.platform, s.version, s.rig, s.shown_live_at, s.account_left_at,
+SELECT s.id, s.state, s.output, s.platform, s.version, s.rig, s.shown_live_at, s.account_left_at, s.key_reset_at,
        v.id AS reservation, v.merchant, v.person, v.site, v.unit
 FROM live_sessions s JOIN reservations v ON v.id = s.reservation WHERE s.uid = $1 FOR NO KEY UPDATE OF s"""
 
@@ -102,6 +109,28 @@ async def account_left(actor: Actor, uid: UUID) -> None:
         state = await database.fetchval("SELECT cleanliness FROM rigs WHERE id = $1 FOR NO KEY UPDATE", rig_id)
         if state == Cleanliness.ACCOUNT_OPEN:
             await set_cleanliness(rig_id, Cleanliness.CLEAN)
+            await poke(rig_id)
+
+
+@retried
+async def declare_key_reset(actor: Actor, uid: UUID) -> None:
+    """Store a person's word that a key which could not be wiped was reset on the platform, so that the old one is void.
+
+    The rig stays out of use until an operator has looked at it. A second word changes nothing.
+
+    Raises:
+        NotFound: no such session, or not visible to this actor.
+        Forbidden: neither of the merchant nor staff.
+        NotLeft: its key was wiped, or the session is not over.
+    """
+    async with database.transaction():
+        rig_id = await _declare(actor, uid, "key_reset")
+        left = await database.fetchval(
+            "SELECT 1 FROM live_sessions s JOIN destinations d ON d.live_session = s.id WHERE s.uid = $1"
+            " AND s.state IN ('ended', 'cancelled') AND s.reason_code <> '' AND d.wiped_at IS NULL", uid)
+        if left is None:
+            raise NotLeft()
+        if rig_id is not None:
             await poke(rig_id)
 
 

@@ -25,6 +25,8 @@ class LiveSession(Table, tablename="live_sessions"):
     shown_live_by = BigInt(null=True, default=None)
     account_left_at = Timestamptz(null=True, default=None)
     account_left_by = BigInt(null=True, default=None)
+    key_reset_at = Timestamptz(null=True, default=None)
+    key_reset_by = BigInt(null=True, default=None)
     ended_at = Timestamptz(null=True, default=None)
     version = Integer(null=False)
     created_at = Timestamptz(null=False)

@@ -1,12 +1,13 @@
 """Rigs as pages and the director read them; a password leaves this file only towards the director."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from incubator.ground import database, secrets
+from incubator.ground import clock, database, secrets
 from incubator.ground.errors import Forbidden, NotFound
 from incubator.ground.jsons import loads
 from incubator.ground.rights import Actor
@@ -67,6 +68,14 @@ class RigPage(msgspec.Struct, frozen=True):
     is_owned: bool
     report: Report | None
     can_change: bool
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """Something that was done at a room's computer by hand; `number` is of the booking that had the room, "" for none."""
+
+    at: datetime
+    code: str
+    number: str
 
 
 class LinkFacts(msgspec.Struct, frozen=True):
@@ -131,6 +140,23 @@ async def rig_pages(actor: Actor, site_id: int) -> list[RigPage]:
         raise Forbidden()
     rows = await database.fetch(f"{PAGE} WHERE r.site = $1 ORDER BY u.sort, u.code", site_id)
     return [_page(actor, row) for row in rows]
+
+
+INCIDENTS_SHOWN = timedelta(days=7)
+
+
+async def incidents(rig_ids: Collection[int]) -> dict[int, list[Incident]]:
+    """Return what was done at the computers of these rigs by hand within a week, newest first, at most 20 of each rig."""
+    found: dict[int, list[Incident]] = {rig_id: [] for rig_id in rig_ids}
+    rows = await database.fetch(
+        "SELECT a.rig, a.at, coalesce(a.detail->>'code', '') AS code, coalesce(v.number, '') AS number FROM as_run a"
+        " LEFT JOIN live_sessions s ON s.id = a.live_session LEFT JOIN reservations v ON v.id = s.reservation"
+        " WHERE a.what = 'alarm' AND a.rig = ANY($1) AND a.at > $2 ORDER BY a.at DESC LIMIT 1000",
+        list(rig_ids), clock.now() - INCIDENTS_SHOWN)
+    for row in rows:
+        if len(found[row["rig"]]) < 20:
+            found[row["rig"]].append(Incident(row["at"], row["code"], row["number"]))
+    return found
 
 
 async def rig(rig_id: int) -> RigFacts:

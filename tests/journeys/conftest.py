@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from incubator.ground.servers import start_postgres, start_valkey
+from incubator.ground.servers import PostgresServer, ValkeyServer, start_postgres, start_valkey
 from tests.journeys.town import PASSWORD
 from tests.obs_rig import require
 
@@ -37,9 +38,11 @@ def free_port() -> int:
 class Town:
     """The running product: its address, what is in it, its processes."""
 
-    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environ: dict[str, str], postgres: PostgresServer, valkey: ValkeyServer) -> None:
         self.folder = folder
         self.environ = environ
+        self.postgres = postgres
+        self.valkey = valkey
         self.address = f"http://127.0.0.1:{environ['PORT']}"
         self.data: dict[str, Any] = {}
         self.cookies: dict[str, Any] = {}
@@ -68,6 +71,12 @@ class Town:
             process.kill()
             process.wait(10)
 
+    def kill(self, name: str) -> None:
+        """Let one of the processes die at once."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait(10)
+
     def shift(self, minutes_after_start: float) -> None:
         """Let it be so many minutes after the start of the bookings, in every process."""
         moment = datetime.fromisoformat(self.data["starts_at"]) + timedelta(minutes=minutes_after_start)
@@ -85,17 +94,16 @@ class Town:
         raise AssertionError((self.folder / "web.log").read_text()[-3000:])
 
 
-@pytest.fixture(scope="session")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+@contextmanager
+def open_town(folder: Path) -> Iterator[Town]:
     """Start PostgreSQL, Valkey, web, worker and director, with a small centre in them."""
-    folder = tmp_path_factory.mktemp("town")
     postgres, valkey = start_postgres(folder / "pg", fast=True), start_valkey(folder / "valkey")
     environ = os.environ | {
         "DATABASE_URL": postgres.dsn, "REDIS_URL": valkey.url, "KAIBO_DATA": str(folder / "data"), "HOST": "127.0.0.1",
         "PORT": str(free_port()), "KAIBO_DEMO": "0",
     }
     (folder / "data").mkdir()
-    made = Town(folder, environ)
+    made = Town(folder, environ, postgres, valkey)
     try:
         made.run("frontend", "migrate")
         made.data = json.loads(made.run("tests.journeys.town").splitlines()[-1])
@@ -106,8 +114,15 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     finally:
         for name in list(made.processes):
             made.stop(name)
-        valkey.stop()
-        postgres.stop()
+        made.valkey.stop()
+        made.postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """One centre for all journeys that do it no harm."""
+    with open_town(tmp_path_factory.mktemp("town")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

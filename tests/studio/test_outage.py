@@ -103,7 +103,7 @@ async def _gone(*_: object, **__: object) -> None:
 async def test_the_next_director_takes_over_what_a_dead_one_spooled(scratch: object, tmp_path: Path) -> None:
     left = tmp_path / "spool" / "4711-dead.jsonl"
     left.parent.mkdir()
-    journal = Journal(tmp_path, rows.write_closed)
+    journal = Journal(tmp_path, rows.write_closed, rows.tell_alarmed)
     entry = RanAt(new_uid(), 1, None, clock.now(), "scene", {"scene": "双人"})
     async with no_database():
         journal.add(entry)
@@ -111,7 +111,7 @@ async def test_the_next_director_takes_over_what_a_dead_one_spooled(scratch: obj
     written = journal._path.read_bytes()
     journal.close()
     left.write_bytes(written + b'{"torn')
-    second = Journal(tmp_path, rows.write_closed)
+    second = Journal(tmp_path, rows.write_closed, rows.tell_alarmed)
     # both files hold the same entry; it is one row all the same, and the torn line is left out
     assert second.waiting == 2
     assert not left.exists()

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from incubator.ground import database
+from incubator.ground.values import new_uid
 from studio.director.wire import PlanNow
 from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
 from tests.people import People
@@ -159,3 +161,46 @@ async def test_in_english(client_for: ClientFor, people: People, room: Room) -> 
     client.cookies.set("kaibo_locale", "en")
     page = await client.get(f"/live-sessions/{room.session}", headers={"accept-language": "en"})
     assert page.status_code == 200
+
+
+async def test_a_key_is_removed(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    await send(client, room, "key", text=GOOD, version="0")
+    assert "删除推流码" in (await client.get(f"/live-sessions/{room.session}")).text
+    assert (await send(client, room, "forget-key", version="7")).status_code == 409
+    assert (await send(client, room, "forget-key", version="1")).status_code == 303
+    page = await client.get(f"/live-sessions/{room.session}")
+    assert "****" not in page.text
+    assert 'id="key-text"' in page.text
+
+
+async def test_a_key_on_air_is_not_removed(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    await send(client, room, "key", text=GOOD, version="0")
+    await database.execute("INSERT INTO air_spans (uid, rig, live_session, kind, started_at) VALUES ($1, $2, $3, 'stream', now())",
+                           new_uid(), room.rig.id, room.session_id)
+    page = await client.get(f"/live-sessions/{room.session}")
+    assert "要删除推流码，先停止推流" in page.text
+    assert "与直播间断开" in page.text, "on air, and no director says so"
+    answer = await send(client, room, "forget-key", version="1")
+    assert answer.status_code == 409
+    assert "先停止推流" in answer.text
+
+
+async def test_a_key_that_was_left_is_reset_by_word(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    await send(client, room, "key", text=GOOD, version="0")
+    assert (await send(client, room, "key-reset")).status_code == 409
+    await database.execute("UPDATE live_sessions SET state = 'ended', reason_code = 'unclean', ended_at = now() WHERE id = $1",
+                           room.session_id)
+    await database.execute("UPDATE rigs SET cleanliness = 'unclean', armed_session = $2 WHERE id = $1", room.rig.id, room.session_id)
+    assert "我已在平台重置" in (await client.get(f"/live-sessions/{room.session}")).text
+    operator = await client_for(people.olaf)
+    assert "还没有人确认推流码已在平台重置" in (await operator.get(f"/rigs/{room.rig.uid}")).text
+    client = await client_for(people.alice)
+    assert (await send(client, room, "key-reset")).status_code == 303
+    page = await client.get(f"/live-sessions/{room.session}")
+    assert "我已在平台重置" not in page.text
+    assert "推流码已在平台重置" in page.text
+    operator = await client_for(people.olaf)
+    assert "Alice" in re.sub(r"<[^>]*>", "", (await operator.get(f"/rigs/{room.rig.uid}")).text)

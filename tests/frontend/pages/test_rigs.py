@@ -7,6 +7,7 @@ from typing import Any
 import pytest_asyncio
 
 from incubator.ground import clock, database
+from incubator.ground.values import new_uid
 from studio.director.wire import LinkNow, PlanNow
 from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
 from tests.frontend.pages.test_live_session import ClientFor, token_of
@@ -135,3 +136,17 @@ async def test_merchants_see_no_rig(client_for: ClientFor, people: People, room:
     client = await client_for(people.alice)
     assert (await client.get("/rigs")).status_code == 403
     assert (await client.get(f"/rigs/{room.rig.uid}")).status_code == 403
+
+
+async def test_a_stream_started_by_hand_stays_on_the_page(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis)
+    await database.execute(
+        "INSERT INTO as_run (uid, rig, live_session, at, what, detail) VALUES ($1, $2, $3, $4, 'alarm', $5)", new_uid(),
+        room.rig.id, room.session_id, clock.now(), '{"code": "unknown_stream"}')
+    client = await client_for(people.olaf)
+    assert "有人在电脑上手动开播" in (await client.get("/rigs")).text
+    page = await client.get(f"/rigs/{room.rig.uid}")
+    assert "近 7 天" in page.text
+    assert room.booking.number in page.text
+    await database.execute("UPDATE as_run SET at = at - interval '31 minutes'")
+    assert "有人在电脑上手动开播" not in (await client.get("/rigs")).text
