@@ -58,8 +58,10 @@ async def _finish(reservation_id: int, units: list[int]) -> int:
 
 
 async def tell_confirmed(args: dict[str, Any]) -> str:
-    """Tell the people concerned that a booking stands."""
-    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), "confirmed", N_("{number} is booked: {starts_at}."))
+    """Tell the people concerned that a booking stands; again when it was restored."""
+    found = await facts(args["reservation"])
+    version = 0 if found is None else found.version
+    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"confirmed-{version}", N_("{number} is booked: {starts_at}."))
 
 
 async def tell_moved(args: dict[str, Any]) -> str:

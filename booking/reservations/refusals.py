@@ -67,6 +67,13 @@ class WrongState(Conflict):
     msgid = N_("That does not work any more: this booking is {state:word}.")
 
 
+class TooLate(Conflict):
+    """It was done too long ago to be taken back."""
+
+    code = "too-late"
+    msgid = N_("This can be taken back for {minutes} minutes, and these have passed. Book it again if it is still free.")
+
+
 class HasBegun(Conflict):
     """It runs already."""
 

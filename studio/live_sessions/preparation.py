@@ -115,9 +115,10 @@ async def _keep_up(found: Booked) -> str:
     if found.session_rig != found.rig:
         await _withdraw(found.session_rig, found.session)
         await database.execute("UPDATE live_sessions SET rig = $2, state = 'planned' WHERE id = $1", found.session, found.rig)
-    elif clock.now() < found.prepare_at and found.session_state in PREPARED:
+    elif found.session_state == SessionState.CANCELLED or (
+            clock.now() < found.prepare_at and found.session_state in PREPARED):
         await _withdraw(found.rig, found.session)
-        await database.execute("UPDATE live_sessions SET state = 'planned' WHERE id = $1", found.session)
+        await database.execute("UPDATE live_sessions SET state = 'planned', ended_at = NULL WHERE id = $1", found.session)
     else:
         await refresh_plan(found)
     await plan_job("prepare_session", f"prepare:{found.session}", max(found.prepare_at, clock.now()), {"session": found.session})
