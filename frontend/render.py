@@ -57,20 +57,21 @@ def translated(msgid: str, params: Mapping[str, Any] | None = None) -> str:
     return i18n.translate(msgid, params)
 
 
-def scripts(*modules: str) -> Markup:
-    """Return the script tags of a page's modules and, as a block of data, the words that they use.
+def scripts(*modules: str, bare: bool = False) -> Markup:
+    """Return the script tags of a page's modules and, as a block of data, the words that they use; `bare`: without htmx.
 
     The block is no script (its type is application/json), so the content security policy lets it be; `base.js` reads it.
     """
-    return _scripts((SHELL, *modules), i18n.current_code())
+    return _scripts((SHELL, *modules), i18n.current_code(), bare)
 
 
 @lru_cache(maxsize=256)
-def _scripts(names: tuple[str, ...], _code: str) -> Markup:
+def _scripts(names: tuple[str, ...], _code: str, bare: bool) -> Markup:
     words = {msgid: i18n.gettext(msgid) for msgid in statics.words_of(names)}
     data = json.dumps(words, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
+    vendored = [] if bare else [name for name in VENDORED if statics.has(name)]
     tags = [f'<script type="application/json" id="words">{data}</script>']
-    tags += [f'<script src="{escape(statics.url(name))}" defer></script>' for name in VENDORED if statics.has(name)]
+    tags += [f'<script src="{escape(statics.url(name))}" defer></script>' for name in vendored]
     tags += [f'<script type="module" src="{escape(statics.url(name))}"></script>' for name in names]
     return Markup("".join(tags))  # noqa: S704 -- made of our own files and of JSON in which < is escaped
 

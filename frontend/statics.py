@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from frontend.joined import JOINED, joined
+
 ROOT = Path(__file__).parent / "static"
 PACKAGES = Path(__file__).parent.parent / "node_modules"
 # Third-party modules come from the registry; `npm ci` brings them, nothing of them is committed.
@@ -65,6 +67,8 @@ def _sources() -> dict[str, bytes]:
             found[name] = (PACKAGES / package).read_bytes()
     for name, rules in GENERATED.items():
         found[name] = found.get(name, b"") + b"\n" + rules().encode()
+    for name, root in JOINED.items():
+        found[name] = joined(found, root)
     return found
 
 

@@ -83,7 +83,8 @@ def _what_is_planned(snapshot: RigSnapshot, place: Seat) -> dict[str, Any]:
     return {
         "plan": {"state": plan.state, "code": plan.code, "why": reason_text(plan.code, plan.detail), "output": plan.output,
                  "key": plan.key_shown, "armed": plan.is_armed, "cut_off": ms(plan.cut_off_at)},
-        "control": {"holder": plan.controller, "mine": is_mine, "free": not plan.is_held,
+        "control": {"holder": plan.controller, "device": plan.controller_device is not None, "mine": is_mine,
+                    "free": not plan.is_held,
                     "asked_by": plan.asked_by if is_mine else "",
                     "asking": plan.asked_at is not None and (plan.asked_person, plan.asked_device) == (
                         place.sender.person, place.sender.device)},

@@ -188,10 +188,21 @@ export class Paint {
     if (control?.asked_by) more = _("{name} asks to take over", { name: control.asked_by });
     this.text("lease-who", who);
     this.text("lease-more", more);
-    this.text("lease-initial", (isMine ? session.name : control?.holder || "–").trim().slice(0, 1).toUpperCase());
+    this.holder(control?.device ? "" : isMine ? session.name : control?.holder ?? "", Boolean(control?.device));
     this.$("lease").classList.toggle("off", !isMine);
     this.text("take-word", control?.free ? _("Take control") : control?.asking ? _("Take over now") : session.staff ? _("Take over by force") : _("Ask to take over"));
     this.once("asked", control?.asked_by ?? "", () => this.askDialog(control?.asked_by));
+  }
+
+  /** The sign of who controls: the tablet as such, a person's first letter, or nobody. */
+  holder(name, isDevice) {
+    const initial = name.trim().slice(0, 1).toUpperCase();
+    this.once("holder", [initial, isDevice], () => {
+      const box = this.$("lease-initial");
+      if (isDevice) box.innerHTML = this.icon("tablet");
+      else if (initial) box.textContent = initial;
+      else box.innerHTML = this.icon("user");
+    });
   }
 
   askDialog(name) {
