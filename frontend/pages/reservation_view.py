@@ -6,14 +6,27 @@ from typing import Any
 
 import msgspec
 
-from booking.reservations import queries, rights
+from booking.calendars.queries import calendars_of
+from booking.reservations import queries, rights, undoing
 from booking.reservations.queries import ReservationFacts
+from booking.reservations.refusals import RoomClosed
 from booking.reservations.rules import STANDING
 from booking.reservations.tables import State
 from booking.units import queries as units
 from frontend import formats, i18n
 from frontend.pages.booking_sheet import times_of
-from frontend.pages.booking_words import Chip, chip, hours_text, is_chinese, local_day, local_hour, name_of, near_day
+from frontend.pages.booking_words import (
+    Chip,
+    chip,
+    hours_text,
+    is_chinese,
+    local_day,
+    local_hour,
+    name_of,
+    near_day,
+    refusal_text,
+)
+from frontend.pages.undo import Undo
 from incubator.ground import clock
 from incubator.ground.audit.queries import Entry, history_of
 from incubator.ground.errors import N_, NotFound
@@ -25,7 +38,7 @@ EXTENSIONS_MIN = (15, 30)
 DEEDS: Mapping[str, str] = {
     "reserve": N_("Booked"), "confirm": N_("Booked from a hold"), "move": N_("Changed"), "extend": N_("Extended"),
     "end_early": N_("Ended early"), "cancel": N_("Cancelled"), "mark_no_show": N_("Marked as no-show"),
-    "check_in": N_("Checked in"), "finish": N_("Finished"),
+    "check_in": N_("Checked in"), "finish": N_("Finished"), "restore": N_("Restored"),
 }
 
 
@@ -95,6 +108,7 @@ class View(msgspec.Struct, frozen=True):
     check_in_hint: str
     day_href: str
     week_href: str
+    closed: str
 
 
 class May(msgspec.Struct, frozen=True):
@@ -106,6 +120,7 @@ class May(msgspec.Struct, frozen=True):
     extend: bool
     no_show: bool
     check_in: bool
+    restore: bool
 
 
 def may(actor: Actor, one: ReservationFacts, now: datetime) -> May:
@@ -120,6 +135,7 @@ def may(actor: Actor, one: ReservationFacts, now: datetime) -> May:
         extend=can_change and stands and one.blocked.starts_at <= now and not is_over,
         no_show=can_settle and one.checked_in_at is None and one.state in (State.CONFIRMED, State.FINISHED) and not is_ahead,
         check_in=can_settle and one.state == State.CONFIRMED and not is_over,
+        restore=undoing.can_restore(actor, one) and undoing.is_open(one.state, one.starts_at, one.closed_at, now),
     )
 
 
@@ -180,7 +196,19 @@ async def view_of(actor: Actor, site: SiteFacts, one: ReservationFacts) -> View:
         may_end=can.end, may_no_show=can.no_show, may_check_in=can.check_in,
         check_in_from=opens if can.check_in and opens > now else None,
         check_in_hint=i18n.gettext(N_("For people who stand at the desk: no code is needed.")),
-        day_href=f"/days/{day}?kind={one.unit_kind}", week_href=f"/units/{one.unit_uid}/week/{day}")
+        day_href=f"/days/{day}?kind={one.unit_kind}", week_href=f"/units/{one.unit_uid}/week/{day}",
+        closed=await closure_text(one))
+
+
+async def closure_text(one: ReservationFacts) -> str:
+    """Return which closure a standing reservation lies in, with its reason; empty when the room is open."""
+    if one.state not in STANDING or one.ends_at <= clock.now():
+        return ""
+    unit = (await units.units_by_id([one.unit_id]))[one.unit_id]
+    calendar = (await calendars_of([unit], one.blocked))[unit.id]
+    found = next((each for each in calendar.closures if each.span.overlaps(one.blocked)), None)
+    return "" if found is None else refusal_text(
+        RoomClosed(closure=found.span, reason=found.reason, reason_en=found.reason_en))
 
 
 async def _extensions(one: ReservationFacts) -> list[Extension]:
@@ -215,6 +243,38 @@ def facts_of(one: ReservationFacts) -> list[tuple[str, str]]:
 async def deeds_of(one: ReservationFacts) -> list[Deed]:
     """Return the history, newest first."""
     return [_deed(entry) for entry in await history_of("reservation", one.id)]
+
+
+async def undo_of(actor: Actor, site: SiteFacts, one: ReservationFacts) -> Undo | None:
+    """Return the form that takes the latest deed back; None for what cannot be undone: an end, a check-in, what is too old.
+
+    An end stays: OBS has stopped, and the rest of the time may be somebody else's. A check-in opened the room's controls.
+    """
+    now = clock.now()
+    can, latest = may(actor, one, now), await history_of("reservation", one.id, limit=1)
+    if not latest or latest[0].at + undoing.UNDO <= now:
+        return None
+    verb, url, version = latest[0].verb, f"/reservations/{one.uid}", {"version": str(one.version)}
+    if verb in ("reserve", "confirm", "restore") and can.cancel:
+        return Undo(f"{url}/cancel", version)
+    if verb in ("cancel", "mark_no_show") and can.restore:
+        return Undo(f"{url}/restore", version)
+    if verb in ("move", "extend") and (can.move or can.extend):
+        return await _move_back(one, latest[0].before or {}, site)
+    return None
+
+
+async def _move_back(one: ReservationFacts, before: Mapping[str, Any], site: SiteFacts) -> Undo:
+    """Return the form that gives room, time and title back; what the deed left alone stays as it is."""
+    starts, ends = (
+        datetime.fromisoformat(before[name]) if name in before else kept
+        for name, kept in (("starts_at", one.starts_at), ("ends_at", one.ends_at)))
+    unit_uid = one.unit_uid if "unit" not in before else (await units.units_by_id([before["unit"]]))[before["unit"]].uid
+    end = local_hour(ends, site)
+    return Undo(f"/reservations/{one.uid}/move", {
+        "space": str(unit_uid), "date": local_day(starts, site), "from": local_hour(starts, site),
+        "to": "24:00" if end == "00:00" else end, "title": before.get("title", one.title), "version": str(one.version),
+        "undo": "1"})
 
 
 def _deed(entry: Entry) -> Deed:

@@ -5,22 +5,24 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
 from booking.checkin import service as desk
-from booking.reservations import queries, service
+from booking.offers import queries as offers
+from booking.offers.rules import Alternative
+from booking.reservations import queries, service, undoing
 from booking.reservations.queries import Filters, ReservationFacts
 from booking.reservations.service import Changes, Wish
 from booking.reservations.tables import State
+from booking.units import queries as units
 from frontend import i18n
 from frontend.auth import signed_in
 from frontend.feeds_days import announce_quietly
 from frontend.pages.booking_sheet import Wanted, host_of, merchant_for, sheet_of, space_of, uid_of, wanted_of
 from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, refusal_text, span_of, span_text, status_of
 from frontend.pages.grid import Look, asked_day, can_book, show_day
-from frontend.pages.reservation_view import deeds_of, row_of, unit_name, view_of
+from frontend.pages.reservation_view import deeds_of, row_of, undo_of, unit_name, view_of
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Conflict, FieldError, Invalid, KaiboError
@@ -34,15 +36,9 @@ DONE = {
     "booked": N_("Booked: {room}, {span}."), "moved": N_("Moved: {room}, {span}."), "extended": N_("Extended: {room}, {span}."),
     "ended": N_("Ended: {room}, {span}."), "cancelled": N_("Cancelled: {room}, {span}."),
     "no-show": N_("Marked as no-show: {room}, {span}."), "checked-in": N_("Checked in: {room}, {span}."),
+    "restored": N_("Restored: {room}, {span}."),
 }
 PAGE_ROWS = 30
-
-
-class Undo(msgspec.Struct, frozen=True):
-    """A form that takes a change back."""
-
-    action: str
-    fields: Mapping[str, str]
 
 
 def done_text(done: str, one: ReservationFacts) -> str:
@@ -117,13 +113,13 @@ async def book(request: AnyRequest) -> Response[Any]:
     except (Conflict, Invalid) as refusal:
         return await _sheet_again(request, actor, site, wanted, refusal)
     await announce_quietly(app_redis(request), made.id)
-    undo = Undo(f"/reservations/{made.uid}/cancel", {"version": str(made.version), "back": "grid"})
-    return _after(request, made, "booked", undo)
+    return await _after(request, actor, made, "booked")
 
 
-def _after(request: AnyRequest, one: ReservationFacts, done: str, undo: Undo | None) -> Response[Any]:
-    """Answer after a deed: the schedule gets a toast, a plain form the reservation's page."""
+async def _after(request: AnyRequest, actor: Actor, one: ReservationFacts, done: str) -> Response[Any]:
+    """Answer after a deed: the schedule gets a toast with its undo, a plain form the reservation's page with the same."""
     if is_htmx(request):
+        undo = await undo_of(actor, await first_site(), one)
         href = f"/reservations/{one.uid}" if done == "booked" else ""
         return fragment(request, "_grid_toast.html", text=done_text(done, one), href=href, undo=undo)
     return see_other(request, f"/reservations/{one.uid}?{urlencode({'done': done})}")
@@ -153,13 +149,22 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, refusal: KaiboE
     one = await queries.reservation(actor, uid)
     site = await first_site()
     is_form = isinstance(refusal, Invalid)
+    done = "" if refusal else done_text(request.query_params.get("done", ""), one)
+    view = await view_of(actor, site, one)
+    instead = (refusal.extra if refusal else {}).get("alternatives", []) or (await _instead(site, one) if view.closed else [])
     live = await live_sessions.of_reservation(actor, uid) if one.unit_kind == "live_room" else None
     return await page(
-        request, "reservation.html", status=200 if refusal is None else status_of(refusal), r=await view_of(actor, site, one),
+        request, "reservation.html", status=200 if refusal is None else status_of(refusal), r=view,
         history=await deeds_of(one), live=live, values=values or {}, errors={} if refusal is None else field_texts(refusal),
-        refusal="" if refusal is None or is_form else refusal_text(refusal), undo=None,
-        alternatives=others((refusal.extra if refusal else {}).get("alternatives", [])[:4], site),
-        done_text=done_text(request.query_params.get("done", ""), one))
+        refusal="" if refusal is None or is_form else refusal_text(refusal),
+        undo=await undo_of(actor, site, one) if done else None, alternatives=others(instead[:4], site), done_text=done)
+
+
+async def _instead(site: SiteFacts, one: ReservationFacts) -> list[Alternative]:
+    """Return where a reservation could go whose room was closed."""
+    unit = await units.unit(one.unit_uid)
+    host_unit = None if one.host_id is None else await units.unit_id_of_person(one.host_id)
+    return await offers.alternatives_to(site, unit, one.span, host_unit_id=host_unit, except_ids=[one.id])
 
 
 Verb = Callable[[Actor, UUID, Mapping[str, str]], Awaitable[ReservationFacts]]
@@ -172,11 +177,19 @@ async def _run(request: AnyRequest, uid: UUID, done: str, verb: Verb) -> Respons
     try:
         one = await verb(actor, uid, fields)
     except (Conflict, Invalid) as refusal:
-        if is_htmx(request):
-            raise
-        return await _show(request, actor, uid, refusal=refusal, values=fields)
+        return await _refused(request, actor, uid, refusal, fields)
     await announce_quietly(app_redis(request), one.id)
-    return _after(request, one, done, None)
+    return await _after(request, actor, one, done)
+
+
+async def _refused(request: AnyRequest, actor: Actor, uid: UUID, refusal: Conflict | Invalid,
+                   fields: Mapping[str, str]) -> Response[Any]:
+    """Answer a refusal: the schedule's undo gets its words, a plain form the page with the form kept."""
+    if is_htmx(request):
+        text = " ".join(field_texts(refusal).values()) or refusal_text(refusal)
+        return fragment(request, "_grid_toast.html", status=status_of(refusal), text=text, href=f"/reservations/{uid}", undo=None,
+                        is_refused=True)
+    return await _show(request, actor, uid, refusal=refusal, values=fields)
 
 
 def _version(fields: Mapping[str, str]) -> int | None:
@@ -197,21 +210,14 @@ async def move(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     except (Conflict, Invalid) as refusal:
         if fields.get("back") == "grid":
             return await _sheet_again(request, actor, site, wanted, refusal)
-        return await _show(request, actor, uid, refusal=refusal, values=fields)
+        return await _refused(request, actor, uid, refusal, fields)
     await announce_quietly(app_redis(request), after.id)
-    return _after(request, after, "moved", _move_back(before, after, site))
+    return await _after(request, actor, after, "moved")
 
 
 async def _changes(wanted: Wanted, fields: Mapping[str, str], site: SiteFacts) -> Changes:
     span = await _span(wanted, site)
     return Changes(span.starts_at, span.ends_at, (await space_of(wanted)).uid, fields.get("title"))
-
-
-def _move_back(before: ReservationFacts, after: ReservationFacts, site: SiteFacts) -> Undo:
-    starts, ends = before.starts_at.astimezone(site.zone), before.ends_at.astimezone(site.zone)
-    fields = {"space": str(before.unit_uid), "date": f"{starts:%Y-%m-%d}", "from": f"{starts:%H:%M}", "to": f"{ends:%H:%M}",
-              "version": str(after.version), "back": "grid"}
-    return Undo(f"/reservations/{before.uid}/move", fields)
 
 
 @post("/reservations/{uid:uuid}/extend", include_in_schema=False, status_code=200)
@@ -264,6 +270,16 @@ async def _check_in(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> Reser
     return await desk.check_in(actor, uid, version=_version(fields))
 
 
+@post("/reservations/{uid:uuid}/restore", include_in_schema=False, status_code=200)
+async def restore(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Let stand again what was just cancelled, or marked as no-show."""
+    return await _run(request, uid, "restored", _restore)
+
+
+async def _restore(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
+    return await undoing.restore(actor, uid, version=_version(fields))
+
+
 @get("/reservations", include_in_schema=False)
 async def list_page(request: AnyRequest) -> Response[Any]:
     """List what the reader may see, by search and filters that stand in the address."""
@@ -291,4 +307,4 @@ def _filters(site: SiteFacts, state: str, when: str) -> Filters:
     return Filters(states=states)
 
 
-HANDLERS = (check, hold, release, book, reservation_page, move, extend, end, cancel, no_show, check_in, list_page)
+HANDLERS = (check, hold, release, book, reservation_page, move, extend, end, cancel, no_show, check_in, restore, list_page)

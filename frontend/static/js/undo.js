@@ -10,6 +10,6 @@ for (const note of document.querySelectorAll("[data-toast]")) {
 // A reload tells nothing anew.
 const address = new URL(location.href);
 if (address.searchParams.has("done")) {
-  address.searchParams.delete("done");
+  for (const name of ["done", "closure"]) address.searchParams.delete(name);
   history.replaceState(null, "", address);
 }

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from booking.calendars import service as calendars
+from booking.calendars.service import Extent
 from booking.reservations import queries, service
-from incubator.ground import clock
+from incubator.ground import clock, database
+from incubator.ground.values import Span
+from studio.live_sessions.preparation import follow
 from tests.frontend.pages.conftest import DAY, Centre, uid_in
 
 
@@ -147,6 +151,102 @@ async def test_extend_end_and_no_show_go_with_the_hour(centre: Centre, visit: An
         assert (await alice.post(f"/reservations/{made.uid}/no-show", version=2)).status_code == 403
         assert (await alice.post(f"/reservations/{made.uid}/end", version=2)).status_code == 303
     assert (await queries.reservation(centre.people.alice, made.uid)).state == "finished"
+
+
+def undo_in(text: str) -> tuple[str, dict[str, str]]:
+    """Return action and fields of the undo that a page or toast offers."""
+    form = text.rsplit('class="note ok done"', maxsplit=1)[-1].split("<form", 1)[1].split("</form>", maxsplit=1)[0]
+    fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form))
+    fields.pop("_token")
+    if "from" in fields:
+        fields["start"] = fields.pop("from")
+    return form.split('action="')[1].split('"')[0], fields
+
+
+async def undone(visitor: Any, answer: Any, *, partial: bool = False) -> Any:
+    """Press undo on the page to which a form led, or on the toast of the schedule."""
+    page = answer if partial else await visitor.get(answer.headers["location"])
+    action, fields = undo_in(page.text)
+    return await visitor.post(action, partial=partial, **fields)
+
+
+async def test_undo_of_a_booking(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    answer = await visitor.post("/reservations/new", **fields(centre))
+    assert (await undone(visitor, answer)).status_code == 303
+    assert (await queries.reservation(centre.people.alice, uid_in(answer.headers["location"]))).state == "cancelled"
+
+
+async def test_undo_of_a_move_by_the_plain_form(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice, ends="12:00")
+    visitor = await visit(centre.people.alice)
+    moved = await visitor.post(f"/reservations/{made.uid}/move", **fields(
+        centre, space=centre.rooms[1].uid, start="14:00", to="16:00", title="晚场", version=made.version))
+    assert (await undone(visitor, moved)).status_code == 303
+    back = await queries.reservation(centre.people.alice, made.uid)
+    assert (back.unit_id, back.span, back.title) == (made.unit_id, made.span, made.title)
+
+
+async def test_undo_of_a_cancellation(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice)
+    visitor = await visit(centre.people.alice)
+    answer = await visitor.post(f"/reservations/{made.uid}/cancel", version=made.version, reason="弄错了")
+    back = await undone(visitor, answer)
+    assert "已恢复 1 号间" in (await visitor.get(back.headers["location"])).text
+    assert (await queries.reservation(centre.people.alice, made.uid)).state == "confirmed"
+
+
+async def test_a_restored_booking_has_its_live_session_again(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice)
+    visitor = await visit(centre.people.alice)
+    await follow(made.id)
+    answer = await visitor.post(f"/reservations/{made.uid}/cancel", version=made.version)
+    await follow(made.id)
+    assert await database.fetchval("SELECT state FROM live_sessions") == "cancelled"
+    await undone(visitor, answer)
+    assert await follow(made.id) == "planned"
+    assert tuple(await database.fetchrow("SELECT state, ended_at FROM live_sessions")) == ("planned", None)
+
+
+async def test_undo_of_an_extension_and_of_a_no_show(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice, day="2026-11-24", starts="15:00", ends="17:00")
+    alice, dora = await visit(centre.people.alice), await visit(centre.people.dora)
+    with clock.frozen_at(centre.at("15:10", "2026-11-24")):
+        longer = await alice.post(f"/reservations/{made.uid}/extend", minutes=15, version=made.version)
+        await undone(alice, longer)
+        assert (await queries.reservation(centre.people.alice, made.uid)).span == made.span
+        missed = await dora.post(f"/reservations/{made.uid}/no-show", version=3)
+        await undone(dora, missed)
+        assert (await queries.reservation(centre.people.alice, made.uid)).state == "confirmed"
+        ended = await alice.post(f"/reservations/{made.uid}/end", version=5)
+        page = (await alice.get(ended.headers["location"])).text
+        assert "已结束" in page
+        assert ">撤销<" not in page
+
+
+async def test_an_undo_that_came_too_late(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice)
+    visitor = await visit(centre.people.alice)
+    answer = await visitor.post(f"/reservations/{made.uid}/cancel", partial=True, version=made.version)
+    await centre.book(centre.people.charlie)
+    late = await undone(visitor, answer, partial=True)
+    assert late.status_code == 409
+    assert 'class="toast"' in late.text
+    assert "12:15 已被占用" in late.text
+    plain = await visitor.post(f"/reservations/{made.uid}/restore")
+    assert plain.status_code == 409
+    assert 'id="refused"' in plain.text
+    with clock.frozen_at(centre.at("14:31", "2026-11-24")):
+        assert ">撤销<" not in (await visitor.get(f"/reservations/{made.uid}?done=cancelled")).text
+
+
+async def test_a_booking_in_a_closure_says_so_and_what_would_work(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice)
+    span = Span(centre.at("09:00"), centre.at("13:00"))
+    await calendars.close(centre.people.dora, Extent((centre.rooms[0].id,)), span, reason="排风检修")
+    page = (await (await visit(centre.people.alice)).get(f"/reservations/{made.uid}")).text
+    assert "排风检修" in page.split('id="closed"')[1].split("</div>")[0]
+    assert f'value="{centre.rooms[1].uid} {DAY} 10:00 12:00"' in page
 
 
 async def test_staff_check_in_by_a_tap(centre: Centre, visit: Any) -> None:
