@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar, Response, get
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import FromPath
 
 from frontend import routes
+from frontend.api.operations import ABOUT, Description, components
 from frontend.auth import Gate
 from frontend.composition import House, open_house
 from frontend.errors import answer
@@ -51,7 +51,8 @@ def build(house: House | None = None, settings: Settings | None = None) -> Lites
         exception_handlers={Exception: answer},
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(  # named, since without a plugin pages with scripts of other sites would be served
-            title="Kaibo", version="1", path="/api", render_plugins=[JsonRenderPlugin()], use_handler_docstrings=True),
+            title="Kaibo", version="1", description=ABOUT, path="/api", render_plugins=[Description()], components=components(),
+            use_handler_docstrings=True),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )

@@ -17,6 +17,7 @@ from litestar.exceptions import (
 )
 from litestar.response import Redirect
 
+from booking.offers.rules import Alternative
 from frontend import i18n, render
 from frontend.auth import LOCALE_COOKIE, NotSignedIn, Who, request_id_of
 from frontend.views import bare_shell
@@ -43,6 +44,27 @@ HTTP_WORDS: Mapping[int, tuple[str, str]] = {
     429: ("too-many", N_("Too many tries. Wait a minute and try again.")),
     503: ("unavailable", N_("Busy at the moment. Nothing was changed; try again in a few seconds.")),
 }
+# Every problem that the product can answer, by its slug. A test holds this list against all refusals, another against the API.
+PROBLEMS: Mapping[str, int] = {
+    "malformed": 400,
+    "not-signed-in": 401, "wrong-sign-in": 401,
+    "forbidden": 403, "foreign-origin": 403, "not-checked-in": 403,
+    "not-found": 404,
+    "method-not-allowed": 405,
+    "already-checked-in": 409, "already-known": 409, "ask-first": 409, "bookings-hit": 409, "closed": 409, "code-taken": 409,
+    "conflict": 409, "credit-code-taken": 409, "has-begun": 409, "hold-expired": 409, "idempotency-mismatch": 409,
+    "job-not-failed": 409, "merchant-paused": 409, "nobody-controls": 409, "not-begun": 409, "not-in-control": 409,
+    "not-quarantined": 409, "not-yet": 409, "nothing-to-check-in": 409, "on-air": 409, "outside-hours": 409,
+    "over-quota": 409, "pairing-expired": 409, "past": 409, "rig-in-use": 409, "room-has-rig": 409, "session-over": 409,
+    "slot-taken": 409, "stale": 409, "too-far-ahead": 409, "too-late": 409, "too-many-misses": 409, "unit-in-use": 409, "wrong-code": 409,
+    "wrong-state": 409,
+    "too-large": 413,
+    "wrong-content-type": 415,
+    "invalid": 422,
+    "too-many": 429,
+    "error": 500,
+    "rooms-away": 503, "unavailable": 503,
+}
 OURS = N_("Not saved; our fault. Try again shortly or quote {number}.")
 
 
@@ -67,7 +89,14 @@ class WrongContentType(KaiboError):
     msgid = N_("Send this as application/json.")
 
 
-OTHER_STATUS: Mapping[type[KaiboError], int] = {TooMany: 429, Malformed: 400, WrongContentType: 415}
+class TooLarge(KaiboError):
+    """The body is larger than a request may be."""
+
+    code = "too-large"
+    msgid = N_("This is larger than can be taken.")
+
+
+OTHER_STATUS: Mapping[type[KaiboError], int] = {TooMany: 429, Malformed: 400, WrongContentType: 415, TooLarge: 413}
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
@@ -78,7 +107,7 @@ class FieldProblem(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A refusal as programs read it."""
+    """A refusal as programs read it: `errors` names fields, `alternatives` says what would work instead."""
 
     type: str
     title: str
@@ -86,16 +115,21 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     code: str
     errors: list[FieldProblem] = []
-    alternatives: list[Any] = []
+    alternatives: list[Alternative] = []
     instance: str = ""
 
 
 def status_of(error: KaiboError) -> int:
-    """Return the HTTP status of a refusal: that of its nearest listed ancestor."""
-    for kind in type(error).__mro__:
+    """Return the HTTP status of a refusal."""
+    return status_of_kind(type(error))
+
+
+def status_of_kind(kind: type[KaiboError]) -> int:
+    """Return the HTTP status of a kind of refusal: that of its nearest listed ancestor."""
+    for ancestor in kind.__mro__:
         for table in (STATUS, OTHER_STATUS):
-            if kind in table:
-                return table[kind]
+            if ancestor in table:
+                return table[ancestor]
     return 500
 
 

@@ -10,7 +10,7 @@ from litestar import Request, Response
 from frontend.auth import who
 from frontend.kept_answers import KEPT_FOR
 from incubator.ground import database
-from incubator.ground.errors import N_, Conflict, Invalid
+from incubator.ground.errors import N_, Conflict, Invalid, KaiboError
 from incubator.ground.rights import Actor
 
 HEADER = "idempotency-key"
@@ -29,7 +29,8 @@ async def once(request: Request[Any, Any, Any], status: int, verb: Callable[[], 
 
     1. The key's row is inserted first, in the transaction of the verb: a second request with the key waits there.
     2. The answer is kept in the same transaction, so a crash leaves both or neither.
-    3. A refusal rolls everything back; a repeat then tries again.
+    3. A refusal gives the key back, and a repeat then tries again. The verb took its own deeds back before it refused; what it
+       left on purpose, such as a wrong code that was counted, stays.
 
     Raises:
         KeyReused: the key came with another body.
@@ -53,6 +54,7 @@ def _name(actor: Actor) -> str:
 @database.retried
 async def _kept(name: str, route: str, key: str, body_hash: bytes, status: int,
                 verb: Callable[[], Awaitable[Any]]) -> tuple[int, bytes]:
+    refusal: KaiboError | None = None
     async with database.transaction():
         await database.execute(
             f"DELETE FROM kept_answers WHERE who = $1 AND route = $2 AND key = $3 AND kept_at < now() - interval '{KEPT_FOR}'",
@@ -66,9 +68,15 @@ async def _kept(name: str, route: str, key: str, body_hash: bytes, status: int,
             if row["body_hash"] != body_hash:
                 raise KeyReused()
             return row["status"], row["body"]
-        body = msgspec.json.encode(await verb())
-        await database.execute(
-            "UPDATE kept_answers SET status = $4, body = $5 WHERE who = $1 AND route = $2 AND key = $3",
-            name, route, key, status, body)
-        return status, body
-
+        try:
+            body = msgspec.json.encode(await verb())
+        except KaiboError as error:
+            refusal = error
+            await database.execute("DELETE FROM kept_answers WHERE who = $1 AND route = $2 AND key = $3", name, route, key)
+        else:
+            await database.execute(
+                "UPDATE kept_answers SET status = $4, body = $5 WHERE who = $1 AND route = $2 AND key = $3",
+                name, route, key, status, body)
+    if refusal is not None:
+        raise refusal
+    return status, body

@@ -1,6 +1,10 @@
 """Who may book, change and see reservations."""
 
+from datetime import datetime
+
+from booking.reservations.tables import State
 from incubator.ground.rights import Actor, Role
+from incubator.ground.values import Span
 
 DESK = (Role.STAFF, Role.OPERATOR, Role.MANAGER, Role.ADMIN)
 
@@ -22,6 +26,11 @@ def can_see(actor: Actor, merchant_id: int | None, person_id: int | None, host_i
     if merchant_id is not None and actor.belongs_to(merchant_id):
         return True
     return actor.person_id is not None and actor.person_id in (person_id, host_id)
+
+
+def shows_on_tablet(state: str, blocked: Span, now: datetime) -> bool:
+    """May the room's tablet, which hangs there for everybody, show this reservation: has its turn come, and not gone?"""
+    return state in (State.CONFIRMED, State.CHECKED_IN, State.FINISHED) and blocked.contains(now)
 
 
 def can_change(actor: Actor, site_id: int, merchant_id: int | None, person_id: int | None) -> bool:

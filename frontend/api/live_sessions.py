@@ -7,13 +7,15 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from frontend.api.bodies import CommandBody, body
-from frontend.api.operations import taking
+from frontend.api.bodies import CommandBody, body, converted
+from frontend.api.operations import PEOPLE_AND_TABLETS, operation
 from frontend.auth import actor_or_device
 from frontend.feeds import switchboard_of
 from frontend.views import AnyRequest
-from incubator.ground.errors import N_, Invalid
 from studio.control import service as control
+from studio.control.service import NotCheckedIn, NotInControl
+from studio.control.switchboard import RoomsAway
+from studio.destinations.service import SessionOver
 from studio.director import wire
 from studio.live_sessions import queries
 from studio.live_sessions.queries import LiveSession
@@ -65,16 +67,22 @@ class OutcomeOut(msgspec.Struct, frozen=True):
     code: str = ""
 
 
-@get("/api/v1/live-sessions/{session_id:uuid}", tags=["live sessions"])
+@get("/api/v1/live-sessions/{session_id:uuid}", tags=["live sessions"],
+     operation_class=operation(may=PEOPLE_AND_TABLETS))
 async def read(request: AnyRequest, session_id: FromPath[UUID]) -> Response[LiveSessionOut]:
     """Read one live session."""
     return Response(LiveSessionOut.of(await queries.live_session(actor_or_device(request), session_id)))
 
 
 @post("/api/v1/live-sessions/{session_id:uuid}/commands", tags=["live sessions"], status_code=202,
-      operation_class=taking(CommandBody))
+      operation_class=operation(
+          NotCheckedIn, NotInControl, SessionOver, RoomsAway, may=PEOPLE_AND_TABLETS, takes=CommandBody))
 async def command(request: AnyRequest, session_id: FromPath[UUID]) -> Response[OutcomeOut]:
-    """Send one gesture to the room: switch_scene, set_mute, set_volume, start_output, stop_output, start_record, stop_record."""
+    """Send one gesture to the room and tell what became of it.
+
+    A command names what shall be, not a change, so a repeat does no harm; none is kept for a repeat and none is sent twice by
+    itself. `unknown`: sent, not confirmed; look at the session before sending again.
+    """
     actor = actor_or_device(request)
     given: CommandBody = await body(request, CommandBody)
     answer = await control.command_session(await switchboard_of(request.app), actor, session_id, _wanted(given))
@@ -82,10 +90,7 @@ async def command(request: AnyRequest, session_id: FromPath[UUID]) -> Response[O
 
 
 def _wanted(given: CommandBody) -> wire.Command:
-    try:
-        wanted: wire.Command = msgspec.convert({"type": given.type} | given.params, type=wire.Command)
-    except msgspec.ValidationError as error:
-        raise Invalid.field("params", N_("This value cannot be used here: {why}."), why=str(error)) from error
+    wanted: wire.Command = converted(given.params | {"type": given.type}, wire.Command, "params")
     return wanted
 
 

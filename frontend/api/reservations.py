@@ -1,5 +1,6 @@
 """Reservations by program: the same verbs as the pages."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,8 +11,28 @@ from litestar.params import FromPath
 
 from booking.checkin import service as checkin
 from booking.reservations import queries, service
-from booking.reservations.queries import ReservationFacts
+from booking.reservations.queries import Filters, ReservationFacts
+from booking.reservations.refusals import (
+    AlreadyCheckedIn,
+    HasBegun,
+    HoldExpired,
+    MerchantPaused,
+    NotBegun,
+    NotYet,
+    OutsideHours,
+    OverQuota,
+    Past,
+    RoomClosed,
+    SlotTaken,
+    TooFarAhead,
+    TooManyMisses,
+    WrongCode,
+    WrongState,
+)
+from booking.reservations.rights import shows_on_tablet
 from booking.reservations.service import Changes, Wish
+from booking.reservations.tables import State
+from booking.units.rules import SPACES
 from frontend.api.bodies import (
     Cancellation,
     CheckIn,
@@ -25,12 +46,14 @@ from frontend.api.bodies import (
     span,
     uid as public_id,
 )
-from frontend.api.operations import taking
+from frontend.api.operations import ID, MOMENT, PEOPLE, PEOPLE_AND_TABLETS, at_query, operation
 from frontend.auth import actor_or_device, signed_in
+from frontend.feeds_days import announce_quietly
 from frontend.idempotency import once
-from frontend.views import AnyRequest
+from frontend.views import AnyRequest, whole
 from incubator.accounts.queries import person_id_by_uid
-from incubator.ground.errors import N_, FieldError, Invalid, NotFound
+from incubator.ground import clock
+from incubator.ground.errors import N_, FieldError, Invalid, NotFound, Stale
 from incubator.merchants.queries import merchant_id_by_uid
 from incubator.sites.queries import first_site
 
@@ -67,6 +90,20 @@ class Reservations(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
+USUAL_PAGE, LONGEST_PAGE = 50, 200
+LISTED = tuple(state.value for state in State if state != State.EXPIRED)
+LIST_QUERY = (
+    at_query("q", "Searches number, title, phone, and names, also by pinyin.", {"type": "string", "maxLength": 80}),
+    at_query("state", "Only those in this state; holds are listed on demand alone.", {"enum": list(LISTED)}),
+    at_query("kind", "Only those of one kind of place.", {"enum": list(SPACES)}),
+    at_query("space_id", "Only those of one place.", ID),
+    at_query("from", "Only those that start then or later.", MOMENT),
+    at_query("to", "Only those that start before then.", MOMENT),
+    at_query("limit", f"How many at once, {USUAL_PAGE} unless told.", {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE}),
+    at_query("cursor", "The `next` of the page before.", {"type": "string"}),
+)
+
+
 async def _merchant_id(text: str | None) -> int | None:
     if text is None:
         return None
@@ -85,23 +122,49 @@ async def _host_id(text: str | None) -> int | None:
     return found
 
 
-@get("/api/v1/reservations", tags=["reservations"])
+@get("/api/v1/reservations", tags=["reservations"], operation_class=operation(may=PEOPLE, query=LIST_QUERY))
 async def find(request: AnyRequest) -> Response[Reservations]:
-    """List reservations that the actor may see, newest first; `q` searches number, phone and name, `cursor` goes on."""
-    actor = signed_in(request)
-    page = await queries.find(actor, (await first_site()).id, request.query_params.get("q", ""),
-                              cursor=request.query_params.get("cursor"))
+    """List reservations that the caller may see, latest start first."""
+    actor, given = signed_in(request), request.query_params
+    page = await queries.find(actor, (await first_site()).id, given.get("q", ""), _filters(given), given.get("cursor"),
+                              _limit(given.get("limit")))
     return Response(Reservations([ReservationOut.of(each) for each in page.items], page.next))
 
 
-@get("/api/v1/reservations/{reservation_id:uuid}", tags=["reservations"])
+def _limit(text: str | None) -> int:
+    if text is None:
+        return USUAL_PAGE
+    if not (found := whole(text)) or found > LONGEST_PAGE:
+        raise Invalid.field("limit", N_("Choose a number from {least} to {most}."), least=1, most=LONGEST_PAGE)
+    return found
+
+
+def _filters(given: Mapping[str, str]) -> Filters:
+    kind, state, space_id = given.get("kind"), given.get("state"), given.get("space_id")
+    if kind is not None and kind not in SPACES:
+        raise Invalid.field("kind", N_("Choose one of the kinds."))
+    if state is not None and state not in LISTED:
+        raise Invalid.field("state", N_("Choose one of the states."))
+    starts_after, starts_before = (moment(given[name], name) if name in given else None for name in ("from", "to"))
+    unit_uid = None if space_id is None else public_id(space_id, "space_id")
+    return Filters((state,) if state else (), unit_uid, kind, None, starts_after, starts_before)
+
+
+@get("/api/v1/reservations/{reservation_id:uuid}", tags=["reservations"],
+     operation_class=operation(may=PEOPLE_AND_TABLETS))
 async def read(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
-    """Read one reservation."""
-    return Response(ReservationOut.of(await queries.reservation(signed_in(request), reservation_id)))
+    """Read one reservation; the room's own tablet may from the beginning of the blocked interval to its end."""
+    actor = actor_or_device(request)
+    found = await queries.reservation(actor, reservation_id)
+    if actor.device_id is not None and not shows_on_tablet(found.state, found.blocked, clock.now()):
+        raise NotFound()
+    return Response(ReservationOut.of(found))
 
 
 @post("/api/v1/reservations", tags=["reservations"], status_code=201,
-      operation_class=taking(NewReservation))
+      operation_class=operation(
+          Past, TooFarAhead, RoomClosed, OutsideHours, MerchantPaused, OverQuota, SlotTaken, Stale, NotFound,
+          may=PEOPLE, takes=NewReservation, repeats=True))
 async def reserve(request: AnyRequest) -> Response[ReservationOut]:
     """Book a space, or with `hold` keep it for five minutes; 409 slot-taken brings `alternatives`."""
     actor = signed_in(request)
@@ -112,10 +175,16 @@ async def reserve(request: AnyRequest) -> Response[ReservationOut]:
     wish = Wish(public_id(given.space_id, "space_id"), *times, given.title, await _merchant_id(given.merchant_id),
                 await _host_id(given.host_id))
 
-    async def verb() -> ReservationOut:
-        return ReservationOut.of(await service.reserve(actor, wish, hold=given.hold, page_key=given.page_key))
+    holds = await queries.held_by(actor, given.page_key)
 
-    return await once(request, 201, verb)
+    async def verb() -> ReservationOut:
+        made = await service.reserve(actor, wish, hold=given.hold, page_key=given.page_key)
+        holds.extend([made.id] if given.hold else [])
+        return ReservationOut.of(made)
+
+    answer = await once(request, 201, verb)
+    await announce_quietly(app_redis(request), *holds)  # a hold is no fact, so nobody else tells open schedules of it
+    return answer
 
 
 def _checked_times(starts_at: str, ends_at: str) -> tuple[datetime, datetime]:
@@ -124,7 +193,9 @@ def _checked_times(starts_at: str, ends_at: str) -> tuple[datetime, datetime]:
 
 
 @patch("/api/v1/reservations/{reservation_id:uuid}", tags=["reservations"], status_code=200,
-      operation_class=taking(ReservationChange))
+       operation_class=operation(
+           Past, TooFarAhead, RoomClosed, OutsideHours, MerchantPaused, OverQuota, SlotTaken, Stale, HasBegun, WrongState,
+           may=PEOPLE, takes=ReservationChange, repeats=True))
 async def move(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Change time, space or title; `version` is the one that was seen."""
     actor = signed_in(request)
@@ -153,7 +224,9 @@ def _changes(given: ReservationChange) -> Changes:
 
 
 @post("/api/v1/reservations/{reservation_id:uuid}/confirm", tags=["reservations"], status_code=200,
-      operation_class=taking(Confirmation, required=False))
+      operation_class=operation(
+          HoldExpired, RoomClosed, OutsideHours, MerchantPaused, Stale, WrongState,
+          may=PEOPLE, takes=Confirmation, needs_body=False, repeats=True))
 async def confirm(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Turn a hold into a reservation."""
     actor = signed_in(request)
@@ -166,7 +239,9 @@ async def confirm(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respon
 
 
 @post("/api/v1/reservations/{reservation_id:uuid}/check-in", tags=["reservations"], status_code=200,
-      operation_class=taking(CheckIn, required=False))
+      operation_class=operation(
+          NotYet, AlreadyCheckedIn, WrongCode, TooManyMisses, Stale, WrongState,
+          may=PEOPLE_AND_TABLETS, takes=CheckIn, needs_body=False, repeats=True))
 async def check_in(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Check in: four digits from the room's tablet, nothing from staff."""
     actor = actor_or_device(request)
@@ -179,7 +254,9 @@ async def check_in(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respo
 
 
 @post("/api/v1/reservations/{reservation_id:uuid}/extend", tags=["reservations"], status_code=200,
-      operation_class=taking(Extension))
+      operation_class=operation(
+          RoomClosed, OutsideHours, MerchantPaused, OverQuota, SlotTaken, Stale, WrongState,
+          may=PEOPLE_AND_TABLETS, takes=Extension, repeats=True))
 async def extend(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Let it end later by `minutes`."""
     actor = actor_or_device(request)
@@ -192,7 +269,8 @@ async def extend(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respons
 
 
 @post("/api/v1/reservations/{reservation_id:uuid}/end", tags=["reservations"], status_code=200,
-      operation_class=taking(Versioned, required=False))
+      operation_class=operation(
+          NotBegun, Stale, WrongState, may=PEOPLE_AND_TABLETS, takes=Versioned, needs_body=False, repeats=True))
 async def end(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """End a running reservation now."""
     actor = actor_or_device(request)
@@ -205,7 +283,7 @@ async def end(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[R
 
 
 @post("/api/v1/reservations/{reservation_id:uuid}/no-show", tags=["reservations"], status_code=200,
-      operation_class=taking(Versioned, required=False))
+      operation_class=operation(NotYet, Stale, WrongState, may=PEOPLE, takes=Versioned, needs_body=False, repeats=True))
 async def no_show(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Note that nobody came."""
     actor = signed_in(request)
@@ -218,16 +296,22 @@ async def no_show(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respon
 
 
 @post("/api/v1/reservations/{reservation_id:uuid}/cancel", tags=["reservations"], status_code=200,
-      operation_class=taking(Cancellation, required=False))
+      operation_class=operation(HasBegun, Stale, WrongState, may=PEOPLE, takes=Cancellation, needs_body=False, repeats=True))
 async def cancel(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Give a reservation back before it begins, or let go a hold."""
     actor = signed_in(request)
     given: Cancellation = await body(request, Cancellation, may_be_empty=True)
 
-    async def verb() -> Any:
-        return ReservationOut.of(await service.cancel(actor, reservation_id, reason=given.reason, version=given.version))
+    holds: list[int] = []
 
-    return await once(request, 200, verb)
+    async def verb() -> Any:
+        gone = await service.cancel(actor, reservation_id, reason=given.reason, version=given.version)
+        holds.extend([gone.id] if gone.number is None else [])
+        return ReservationOut.of(gone)
+
+    answer = await once(request, 200, verb)
+    await announce_quietly(app_redis(request), *holds)
+    return answer
 
 
 HANDLERS = (find, read, reserve, move, confirm, check_in, extend, end, no_show, cancel)

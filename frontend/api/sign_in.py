@@ -6,11 +6,13 @@ import msgspec
 from litestar import Response, post
 
 from frontend.api.bodies import SignIn, body
-from frontend.api.operations import taking
+from frontend.api.operations import ANYBODY, operation
 from frontend.auth import COOKIE
+from frontend.errors import TooMany
 from frontend.pages.sign_in import count_try, set_cookie
 from frontend.views import AnyRequest
 from incubator.accounts import queries, service
+from incubator.accounts.service import WrongSignIn
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -20,7 +22,8 @@ class SignedIn(msgspec.Struct, frozen=True):
     name: str
 
 
-@post("/api/v1/sign-in", tags=["accounts"], status_code=200, operation_class=taking(SignIn))
+@post("/api/v1/sign-in", tags=["accounts"], status_code=200,
+      operation_class=operation(WrongSignIn, TooMany, may=ANYBODY, takes=SignIn))
 async def sign_in(request: AnyRequest) -> Response[SignedIn]:
     """Sign in with phone number or e-mail and password; sets the cookie."""
     given: SignIn = await body(request, SignIn)

@@ -7,10 +7,12 @@ import msgspec
 from litestar import Response, get
 
 from booking.offers import queries as offers
+from booking.offers.queries import LONGEST_LOOK
 from booking.units import queries as units
 from booking.units.queries import UnitFacts
 from booking.units.rules import SPACES
 from frontend.api.bodies import span
+from frontend.api.operations import MOMENT, PEOPLE_AND_TABLETS, at_query, operation
 from frontend.auth import actor_or_device
 from frontend.views import AnyRequest
 from incubator.ground.errors import N_, Invalid
@@ -81,7 +83,14 @@ def _kind(request: AnyRequest) -> str | None:
     return kind
 
 
-@get("/api/v1/spaces", tags=["spaces"])
+KIND = at_query("kind", "Only places of one kind.", {"enum": list(SPACES)})
+TIMES = (
+    at_query("from", "From when.", MOMENT, required=True),
+    at_query("to", f"Until when, at most {LONGEST_LOOK.days} days later.", MOMENT, required=True),
+)
+
+
+@get("/api/v1/spaces", tags=["spaces"], operation_class=operation(may=PEOPLE_AND_TABLETS, query=[KIND]))
 async def spaces(request: AnyRequest) -> Response[Spaces]:
     """List the bookable places, optionally of one `kind`."""
     actor_or_device(request)
@@ -90,7 +99,7 @@ async def spaces(request: AnyRequest) -> Response[Spaces]:
     return Response(Spaces([SpaceOut.of(unit) for unit in found]))
 
 
-@get("/api/v1/availability", tags=["spaces"])
+@get("/api/v1/availability", tags=["spaces"], operation_class=operation(may=PEOPLE_AND_TABLETS, query=[*TIMES, KIND]))
 async def availability(request: AnyRequest) -> Response[Availability]:
     """List when each space is free between `from` and `to`; setup and teardown are taken into account."""
     actor_or_device(request)

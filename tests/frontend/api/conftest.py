@@ -1,4 +1,7 @@
-"""The API over HTTP on Monday noon: rooms to book, and programs that speak for people by cookie, token or tablet."""
+"""The API over HTTP on Monday noon: rooms to book, and programs that speak for people by cookie, token or tablet.
+
+Whatever a test does here, each answer is held against the description of the API.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
@@ -13,6 +16,7 @@ from booking.units.queries import UnitFacts
 from incubator.accounts import service as accounts
 from incubator.ground.rights import Actor
 from tests.booking.conftest import Rooms, at, noon, rooms
+from tests.frontend.api.described import CheckedTransport
 from tests.frontend.conftest import ORIGIN
 from tests.people import HOUSE, People
 
@@ -25,6 +29,26 @@ def wish(unit: UnitFacts, starts_at: datetime | None = None, ends_at: datetime |
     begin, end = starts_at or at(10, day=1), ends_at or at(12, day=1)
     times = {"starts_at": begin.isoformat(), "ends_at": end.isoformat()}
     return {"space_id": str(unit.uid), "title": "铁棍山药专场", **times, **more}
+
+
+@pytest_asyncio.fixture
+async def anonymous(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A program in whose name nobody signed in."""
+    transport = CheckedTransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as client:
+        yield client
+
+
+@pytest.fixture
+def client_for(app: Any) -> ClientFor:
+    """A program in which that person is signed in, with the cookie that signing in gives."""
+
+    async def make(actor: Actor) -> httpx.AsyncClient:
+        token = await accounts._open_sign_in(actor.person_id or 0, "test")
+        transport = CheckedTransport(app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}, cookies={"kaibo": token})
+
+    return make
 
 
 @pytest_asyncio.fixture
@@ -47,7 +71,7 @@ def bearer(app: Any) -> Callable[..., Awaitable[httpx.AsyncClient]]:
 
     async def make(actor: Actor, *, can_write: bool = True) -> httpx.AsyncClient:
         token = await accounts.create_token(HOUSE, actor.person_id or 0, "test", can_write=can_write)
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        transport = CheckedTransport(app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"authorization": f"Bearer {token}"})
 
     return make
@@ -60,7 +84,7 @@ def tablet(app: Any, people: People) -> Callable[[UnitFacts], Awaitable[httpx.As
     async def make(unit: UnitFacts) -> httpx.AsyncClient:
         shown = await checkin.show_pairing(people.site)
         await checkin.pair(people.dora, shown.code, unit.id, "")
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        transport = CheckedTransport(app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN},
                                  cookies={"kaibo_device": shown.token})
 

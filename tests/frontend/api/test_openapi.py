@@ -1,14 +1,21 @@
 """The API as it describes itself, and held against nonsense: whatever comes, the answer is a clear one."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import jsonschema_rs
+import pytest
 import pytest_asyncio
+import schemathesis
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from frontend.errors import HTTP_WORDS, PROBLEM_JSON, PROBLEMS, status_of_kind
+from incubator.ground.errors import KaiboError
 from tests.booking.conftest import Rooms, at, booked
 from tests.frontend.api.conftest import wish
+from tests.frontend.api.described import document, validator
 from tests.people import People
 
 PATHS = {
@@ -20,26 +27,123 @@ PATHS = {
 }
 
 
+WRITES = {(path, verb) for path, verbs in PATHS.items() for verb in verbs if verb != "get"}
+READS = {(path, "get") for path, verbs in PATHS.items() if "get" in verbs}
+
+
+def operation(path: str, verb: str) -> dict[str, Any]:
+    """Return the description of one operation."""
+    found: dict[str, Any] = document()["paths"][path][verb]
+    return found
+
+
+def names(path: str, verb: str, place: str) -> set[str]:
+    """Return the names of an operation's parameters in the query, the path or the headers."""
+    return {each["name"] for each in operation(path, verb)["parameters"] if each["in"] == place}
+
+
+def codes(path: str, verb: str) -> set[str]:
+    """Return the problems that an operation knows."""
+    return {code for status, answer in operation(path, verb)["responses"].items() if status >= "300"
+            for code in answer["content"][PROBLEM_JSON]["schema"]["allOf"][1]["properties"]["code"]["enum"]}
+
+
 async def test_it_works(anonymous: httpx.AsyncClient) -> None:
     answer = await anonymous.get("/api/openapi.json")
     assert answer.status_code == 200
     assert answer.json()["openapi"].startswith("3.1")
     assert {path: set(verbs) for path, verbs in answer.json()["paths"].items()} == PATHS
+    assert answer.json() == document()
 
 
-async def test_answers_are_described(anonymous: httpx.AsyncClient) -> None:
-    described = (await anonymous.get("/api/openapi.json")).json()
-    made = described["paths"]["/api/v1/reservations"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
-    shape = described["components"]["schemas"][made["$ref"].rpartition("/")[2]]
+def test_it_is_what_the_standard_calls_a_description() -> None:
+    schemathesis.openapi.from_dict(document()).validate()
+    broken = document() | {"info": {"title": 7}}
+    with pytest.raises(jsonschema_rs.ValidationError):
+        schemathesis.openapi.from_dict(broken).validate()
+
+
+def test_answers_are_described() -> None:
+    for path, verb in READS | WRITES:
+        responses = operation(path, verb)["responses"]
+        good = [answer for status, answer in responses.items() if status < "300"]
+        assert ["$ref" in answer["content"]["application/json"]["schema"] for answer in good] == [True], path
+    made = operation("/api/v1/reservations", "post")["responses"]["201"]["content"]["application/json"]["schema"]
+    shape = document()["components"]["schemas"][made["$ref"].rpartition("/")[2]]
     assert {"id", "number", "state", "version", "hold_until"} <= set(shape["properties"])
 
 
-async def test_bodies_are_described(anonymous: httpx.AsyncClient) -> None:
-    paths = (await anonymous.get("/api/openapi.json")).json()["paths"]
-    bodies = {(path, verb): told.get("requestBody") for path, verbs in paths.items() for verb, told in verbs.items() if verb != "get"}
+def test_bodies_are_described() -> None:
+    bodies = {route: operation(*route).get("requestBody") for route in WRITES}
     assert [route for route, found in bodies.items() if found is None] == []
     assert bodies["/api/v1/reservations", "post"]["required"] is True
     assert not bodies["/api/v1/reservations/{reservation_id}/check-in", "post"].get("required", False)
+
+
+def test_queries_are_described() -> None:
+    assert names("/api/v1/availability", "get", "query") == {"from", "to", "kind"}
+    assert [each["name"] for each in operation("/api/v1/availability", "get")["parameters"] if each["required"]] == ["from", "to"]
+    assert names("/api/v1/spaces", "get", "query") == {"kind"}
+    assert names("/api/v1/reservations", "get", "query") == {
+        "q", "state", "kind", "space_id", "from", "to", "limit", "cursor"}
+
+
+def test_headers_are_described() -> None:
+    for path, verb in READS | WRITES:
+        has_key = "Idempotency-Key" in names(path, verb, "header")
+        assert has_key == (verb != "get" and path.startswith("/api/v1/reservations")), path
+        assert "Accept-Language" in names(path, verb, "header")
+
+
+def test_who_may_call_is_described() -> None:
+    assert set(document()["components"]["securitySchemes"]) == {"cookie", "bearer", "tablet"}
+    open_to_all = {(path, verb) for path, verb in READS | WRITES if operation(path, verb)["security"] == []}
+    assert open_to_all == {("/api/v1/sign-in", "post")}
+    for path, verb in READS | WRITES - open_to_all:
+        assert {"cookie": []} in operation(path, verb)["security"] or (path, verb) in open_to_all
+
+
+def every_refusal(kind: type[KaiboError] = KaiboError) -> Iterator[type[KaiboError]]:
+    """Yield every class of refusal that the product has."""
+    yield kind
+    for below in kind.__subclasses__():
+        yield from every_refusal(below)
+
+
+def test_the_list_of_problems_is_whole() -> None:
+    ours = {kind for kind in every_refusal() if kind.__module__.split(".")[0] in {"incubator", "booking", "studio", "frontend"}}
+    found = {kind.code: status_of_kind(kind) for kind in ours} | {code: status for status, (code, _) in HTTP_WORDS.items()}
+    assert found == PROBLEMS
+
+
+def test_each_problem_of_the_api_is_in_the_list() -> None:
+    for path, verb in READS | WRITES:
+        for status, answer in operation(path, verb)["responses"].items():
+            if status >= "300":
+                narrowed = answer["content"][PROBLEM_JSON]["schema"]["allOf"][1]["properties"]
+                assert {PROBLEMS[code] for code in narrowed["code"]["enum"]} == {int(status)} == {narrowed["status"]["const"]}
+    assert document()["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] == sorted(PROBLEMS)
+
+
+def test_problems_of_the_verb_are_named() -> None:
+    assert codes("/api/v1/reservations", "post") >= {
+        "slot-taken", "over-quota", "outside-hours", "closed", "past", "too-far-ahead", "merchant-paused", "idempotency-mismatch",
+        "malformed", "wrong-content-type", "too-large", "invalid", "foreign-origin", "not-signed-in", "not-found", "unavailable"}
+    assert codes("/api/v1/reservations/{reservation_id}/check-in", "post") >= {"wrong-code", "too-many-misses", "not-yet"}
+    assert "slot-taken" not in codes("/api/v1/reservations/{reservation_id}/cancel", "post")
+
+
+def test_examples_are_right() -> None:
+    tried = 0
+    for path, verb in READS | WRITES:
+        told = operation(path, verb)
+        parts = [told.get("requestBody", {}), *told["responses"].values()]
+        for media in (media for part in parts for media in part.get("content", {}).values()):
+            assert media["examples"], path
+            for example in media["examples"].values():
+                validator(media["schema"]).validate(example["value"])
+                tried += 1
+    assert tried > 100
 
 
 NUMBERS = st.integers() | st.floats() | st.sampled_from([2**31, 2**63, -(2**63) - 1, 10**40])
