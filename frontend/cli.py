@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 
+import asyncpg
 import uvicorn
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 
@@ -88,7 +89,11 @@ async def migrate(settings: Settings) -> int:
     """Run what is missing of every floor's migrations, and return the exit status."""
     if settings.database_url:
         database.configure(settings.database_url)
-    await database.open_pool(max_size=2)
+    try:
+        await database.open_pool(max_size=2)
+    except (*database.LOST, asyncpg.PostgresError) as error:
+        print(f"kaibo: the database cannot be reached ({error}). Start its server, or correct DATABASE_URL.", file=sys.stderr)
+        return 1
     try:
         for app in APPS:
             with contextlib.redirect_stdout(io.StringIO()):  # Piccolo prints each step; only a failure matters here

@@ -1,6 +1,7 @@
 """The supervisor `kaibo run`: everything on one machine in one terminal, and each part that dies is started again."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,10 +12,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 from frontend.demo_accounts import ACCOUNTS, PASSWORD
-from incubator.ground.processes import ServerFailed, spawn, stop
+from incubator.ground.postgres_home import SYSTEM_HOME
+from incubator.ground.processes import FolderLock, ServerFailed, spawn, stop
 from incubator.ground.servers import start_postgres, start_valkey
 from incubator.ground.settings import BadSetting, Settings, load
 
@@ -23,6 +26,8 @@ SHORTEST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 STEADY_S = 30.0
 PORT_PATIENCE_S = 5.0
+FIRST_MB = 200  # what a first start must find free: the demo takes 67 MB, and PostgreSQL's log some more
+FULL_MB = 30  # with less than this, whatever failed may have failed for want of space
 # Web keeps nothing, and must not sit on the port when it hangs after the supervisor was killed.
 COMMAND = (sys.executable, "-m", "frontend")
 PROGRAMS = {"web": signal.SIGKILL, "worker": signal.SIGTERM, "director": signal.SIGTERM}
@@ -160,6 +165,7 @@ class Supervisor:
             "PYTHONUNBUFFERED": "1",
         }
         self.children: list[Child] = []
+        self.lock: FolderLock | None = None
         self.stopping = threading.Event()
 
     def run(self) -> int:
@@ -172,8 +178,9 @@ class Supervisor:
                 self._watch()
         except Stopped:
             pass
-        except (StartFailed, ServerFailed) as error:
-            say(str(error))
+        except (StartFailed, ServerFailed, OSError) as error:
+            for reason in dict.fromkeys((str(error), shortage(self.settings.data, FULL_MB) or "")):
+                say(reason)
             return 1
         finally:
             self._stop()
@@ -181,6 +188,7 @@ class Supervisor:
 
     def _start(self) -> None:
         began = time.monotonic()
+        self._claim()
         self._await_port()
         self._start_servers()
         say("Bringing the database to this version")
@@ -190,6 +198,14 @@ class Supervisor:
             self._add(name, partial(Program, self.command, name, self.environment))
         self._await(self._is_healthy, "/health does not answer yet; the reason may stand above")
         self._welcome(time.monotonic() - began)
+
+    def _claim(self) -> None:
+        """Take the data folder for this supervisor alone; a first start also needs space on its disk."""
+        data = self.settings.data
+        self.lock = FolderLock(data)
+        is_first = self.settings.database_url is None and not (data / "postgres").exists()
+        if is_first and (why := shortage(data, FIRST_MB)):
+            raise StartFailed(why)
 
     def _start_servers(self) -> None:
         data = self.settings.data
@@ -255,7 +271,8 @@ class Supervisor:
         deadline = time.monotonic() + PORT_PATIENCE_S
         while (why := refusal_of_port(host, port)) is not None:
             if time.monotonic() > deadline:
-                raise StartFailed(f"Cannot listen on {host} port {port} ({why}). Choose another with HOST and PORT.")
+                raise StartFailed(f"Cannot listen on {host} port {port} ({why}). Choose another with HOST and PORT, "
+                                  f"such as: make run PORT={another(port)}")
             if self.stopping.wait(0.2):
                 raise Stopped
 
@@ -284,6 +301,8 @@ class Supervisor:
         servers = [child for child in reversed(self.children) if child.name not in PROGRAMS]
         for child in programs + servers:
             child.stop()
+        if self.lock is not None:
+            self.lock.release()
         say("Stopped")
 
 
@@ -299,10 +318,27 @@ def refusal_of_port(host: str, port: int) -> str | None:
     return None
 
 
+def another(port: int) -> int:
+    """Return a port near this one that everybody may listen on."""
+    return port + 1 if 1024 <= port < 65535 else 8001
+
+
+def shortage(data: Path, wanted_mb: int) -> str | None:
+    """Return which disk that Kaibo writes to has less than this free, in words that also say what to do, or None."""
+    for folder in (data, SYSTEM_HOME) if os.geteuid() == 0 else (data,):
+        # PostgreSQL's data lie in the second where root may make no user namespace; it may not be there, nor the first.
+        with suppress(OSError):
+            free_mb = shutil.disk_usage(folder).free // 1_000_000
+            if free_mb < wanted_mb:
+                return (f"The disk of {folder} is full but for {free_mb} MB; a first start takes {FIRST_MB}. "
+                        "Free some space, or choose another folder with KAIBO_DATA.")
+    return None
+
+
 def say(text: str, name: str = "kaibo") -> None:
-    """Print one event as one line; a terminal that has gone stops nothing."""
+    """Print what happened, its name in front of each line; a terminal that has gone stops nothing."""
     with suppress(OSError):
-        sys.stdout.write(f"{name:8} | {text}\n")
+        sys.stdout.write("".join(f"{name:8} | {line}\n" for line in text.splitlines()))
         sys.stdout.flush()
 
 

@@ -28,4 +28,5 @@ fi
 parts=$(missing)
 [ -n "$parts" ] || exit 0
 echo "kaibo    | Missing for the tests:$parts. As root: apt-get install$parts" >&2
+[ "${CI:-}" = true ] || echo "kaibo    | Until then the tests that need them are skipped." >&2
 [ "${CI:-}" != true ]

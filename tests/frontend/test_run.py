@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,14 +10,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
 from redis import Redis
 
-from frontend.run import LONGEST_PAUSE_S, Child, refusal_of_port
+from frontend.run import FIRST_MB, LONGEST_PAUSE_S, Child, another, refusal_of_port, say, shortage
 from incubator.ground.processes import ServerFailed
 from tests.frontend.terminal import PARTS, ROOT, Terminal, eventually, free_port, gone
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 
 
 @pytest.fixture
@@ -152,8 +156,66 @@ def test_a_taken_port_is_named(start: Callable[..., Terminal]) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         terminal = start(PORT=str(other.getsockname()[1]))
-        terminal.wait_for(r"Cannot listen on 127\.0\.0\.1 port \d+ \(Address already in use\)", 10)
+        terminal.wait_for(r"Cannot listen on 127\.0\.0\.1 port \d+ \(Address already in use\).*make run PORT=\d+", 10)
         assert terminal.process.wait(5) == 1
+
+
+def test_a_second_supervisor_on_the_same_port_hears_of_the_first(start: Callable[..., Terminal]) -> None:
+    first = start()
+    first.wait_for("Ready after")
+    second = start(PORT=str(first.port))
+    second.wait_for(f"in use by process {first.process.pid}.*KAIBO_DATA", 5)
+    assert second.process.wait(5) == 1
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    terminal = start(KAIBO_DATA=str(tmp_path / "file" / "data"))
+    terminal.wait_for(r"Cannot write to .*file/data.*KAIBO_DATA", 5)
+    assert terminal.process.wait(5) == 1
+
+
+def test_a_first_start_on_a_full_disk_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert shortage(tmp_path, 1) is None
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=FIRST_MB * 1_000_000 - 1))
+    found = shortage(tmp_path, FIRST_MB)
+    assert found is not None
+    assert f"The disk of {tmp_path} is full but for {FIRST_MB - 1} MB" in found
+    assert "KAIBO_DATA" in found
+
+
+@needs_root
+def test_a_small_disk_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    script = f'mount -t tmpfs -o size=20m none "{tmp_path}" && exec "$@"'
+    prefix = ["unshare", "--mount", "sh", "-c", script, "sh"]
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine allows no mounts")
+    env = os.environ | {"KAIBO_DATA": str(tmp_path / "data"), "PORT": str(free_port())}
+    env.pop("DATABASE_URL", None)
+    command = [*prefix, sys.executable, "-m", "frontend.run"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert [line[:30] for line in done.stdout.splitlines()] == ["kaibo    | The disk of " + str(tmp_path)[:7], "kaibo    | Stopped"]
+
+
+def test_a_database_that_is_away_is_told_in_one_line(tmp_path: Path) -> None:
+    env = os.environ | {"KAIBO_DATA": str(tmp_path), "PORT": str(free_port()),
+                        "DATABASE_URL": f"postgresql://kaibo@127.0.0.1:{free_port()}/kaibo"}
+    command = [sys.executable, "-m", "frontend", "migrate"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(r"kaibo: the database cannot be reached \(.*\)\. Start its server, or correct DATABASE_URL\.\n", done.stderr)
+
+
+def test_each_line_of_a_reason_has_its_name_in_front(capsys: pytest.CaptureFixture[str]) -> None:
+    say("initdb failed:\nno space")
+    say("")
+    assert capsys.readouterr().out == "kaibo    | initdb failed:\nkaibo    | no space\n"
+
+
+@pytest.mark.parametrize(("port", "other"), [(8000, 8001), (80, 8001), (65535, 8001)])
+def test_another_port_is_one_that_everybody_may_use(port: int, other: int) -> None:
+    assert another(port) == other
 
 
 def test_a_failed_migration_stops_the_start(start: Callable[..., Terminal]) -> None:
