@@ -86,10 +86,11 @@ async def tell(redis: Any, days: set[str]) -> str:
     return ", ".join(topic.days)
 
 
-async def announce_quietly(redis: Any, reservation_id: int) -> None:
-    """Announce from a page's own request; with Redis away nobody is told, and booking works."""
+async def announce_quietly(redis: Any, *reservation_ids: int) -> None:
+    """Announce from a request itself, once it is committed; with Redis away nobody is told, and booking works."""
     with suppress(*AWAY):
-        await announce(redis, reservation_id)
+        for reservation_id in reservation_ids:
+            await announce(redis, reservation_id)
 
 
 async def announce_closure_quietly(redis: Any, uid: UUID) -> None:

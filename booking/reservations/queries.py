@@ -219,6 +219,15 @@ async def check_in_codes(actor: Actor, facts_seen: Sequence[ReservationFacts]) -
     return {row["uid"]: row["check_in_code"] for row in rows}
 
 
+async def held_by(actor: Actor, page_key: str | None) -> list[int]:
+    """Return the hold that the actor's page has, by its inner id; another wish of the page will take its place."""
+    if page_key is None or not page_key.isprintable():
+        return []
+    rows = await database.fetch(
+        "SELECT id FROM reservations WHERE person = $1 AND page_key = $2 AND state = 'held'", actor.person_id, page_key)
+    return [row["id"] for row in rows]
+
+
 class Follower(msgspec.Struct, frozen=True):
     """Who has the room next; the title is for those who may see it."""
 

@@ -14,6 +14,7 @@ from booking.offers import queries as offers
 from booking.policies.queries import quota_of
 from booking.reservations import queries as reservations, rights, rules
 from booking.reservations.queries import ReservationFacts
+from booking.reservations.refusals import HostTaken
 from booking.schedule import queries as schedule
 from booking.schedule.queries import Block
 from booking.units import queries as units
@@ -207,16 +208,45 @@ async def _judge(actor: Actor, site: SiteFacts, wanted: Wanted, merchant_id: int
         unit = await space_of(wanted)
         span = span_of(wanted.date, wanted.starts, wanted.ends, site)
         span, _title = rules.check_fields(span, wanted.title, await _place(site, unit, span))
+        host = await _host(wanted, merchant_id)
     except KaiboError as refusal:
         return Judged(shown, times, is_bad=True, refusal=refusal)
     own = await _held_ids(actor, wanted)
     quota = await _quota(site, unit, span, merchant_id, own)
-    of_place, of_quota = await _findings(actor, site, unit, span, wanted), _quota_findings(actor, site, quota)
+    of_place = [*await _host_findings(site, span, host, own), *await _findings(actor, site, unit, span, wanted)]
+    of_quota = _quota_findings(actor, site, quota)
     is_bad, is_over = (any(one.kind == "alarm" for one in some) for some in (of_place, of_quota))
     # another time of the same length does not help where the quota is short
-    instead = await offers.alternatives_to(site, unit, span, except_ids=own) if is_bad and not is_over else []
+    instead = await offers.alternatives_to(site, unit, span, host_unit_id=host.unit_id if host else None, except_ids=own
+                                           ) if is_bad and not is_over else []
     findings = [*of_place, *of_quota]
     return Judged(shown, times, unit, span, findings, others(instead[:4], site), quota, is_bad or is_over)
+
+
+class Host(msgspec.Struct, frozen=True):
+    """Who presents; `unit_id` None: nobody ever booked this person, so nothing can clash."""
+
+    name: str
+    unit_id: int | None
+
+
+async def _host(wanted: Wanted, merchant_id: int | None) -> Host | None:
+    """Return who is to present: of a move the reservation's own host, else whom the form names; None for nobody."""
+    if wanted.move is not None:
+        host_id, name = wanted.move.host_id, wanted.move.host_name
+    else:
+        host_id, name = await host_of(wanted), dict(await _hosts(merchant_id)).get(wanted.host, "")
+    return None if host_id is None else Host(name, await units.unit_id_of_person(host_id))
+
+
+async def _host_findings(site: SiteFacts, span: Span, host: Host | None, own: Sequence[int]) -> list[Finding]:
+    """Return what else the host is booked for at that time."""
+    if host is None or host.unit_id is None:
+        return []
+    busy = (await offers.busy_spans(site.id, span, own)).get(host.unit_id, ())
+    taken = next((each for each in busy if each.overlaps(span)), None)
+    return [] if taken is None else [Finding("alarm", refusal_text(
+        HostTaken(name=host.name, taken_from=taken.starts_at, taken_to=taken.ends_at)))]
 
 
 async def _place(site: SiteFacts, unit: UnitFacts, span: Span) -> rules.Place:

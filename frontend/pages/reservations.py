@@ -85,8 +85,9 @@ async def hold(request: AnyRequest) -> Response[Any]:
     """Keep the time while the sheet is open; another time of the same page takes its place."""
     actor, site = signed_in(request), await first_site()
     wanted = wanted_of(await form(request))
+    before = await queries.held_by(actor, wanted.page_key)
     made = await service.reserve(actor, await wish_of(actor, site, wanted), hold=True, page_key=wanted.page_key)
-    await announce_quietly(app_redis(request), made.id)
+    await announce_quietly(app_redis(request), *before, made.id)
     return Response({"id": str(made.uid), "version": made.version})
 
 
@@ -108,11 +109,12 @@ async def book(request: AnyRequest) -> Response[Any]:
     wanted = wanted_of(fields)
     if fields.get("choose"):
         return await _sheet_again(request, actor, site, wanted, None)
+    before = await queries.held_by(actor, wanted.page_key)
     try:
         made = await service.reserve(actor, await wish_of(actor, site, wanted), page_key=wanted.page_key or None)
     except (Conflict, Invalid) as refusal:
         return await _sheet_again(request, actor, site, wanted, refusal)
-    await announce_quietly(app_redis(request), made.id)
+    await announce_quietly(app_redis(request), *before, made.id)
     return await _after(request, actor, made, "booked")
 
 

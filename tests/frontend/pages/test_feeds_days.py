@@ -84,6 +84,34 @@ async def test_what_was_missed_between_reading_and_listening(centre: Centre, red
     await line.aclose()
 
 
+async def test_a_hold_of_a_program_is_announced(centre: Centre, heard: list[Topic], visit: Any) -> None:
+    program = (await visit(centre.people.alice)).client
+    other = in_days(4)
+
+    def wish(day: str) -> dict[str, object]:
+        return {"space_id": str(centre.rooms[0].uid), "starts_at": centre.at("10:00", day).isoformat(), "hold": True,
+                "ends_at": centre.at("12:00", day).isoformat(), "page_key": "k"}
+
+    await program.post("/api/v1/reservations", json=wish(DAY), headers={"Idempotency-Key": "x"})
+    held = (await program.post("/api/v1/reservations", json=wish(other))).json()
+    gone = await program.post(f"/api/v1/reservations/{held['id']}/cancel")
+    assert gone.status_code == 200
+    await asyncio.sleep(0.05)
+    days = [set(topic.days) - {"*"} for topic in heard]
+    assert days == [{DAY}, {DAY}, {other}, {other}]  # the second hold takes the place of the first
+
+
+async def test_a_hold_that_moves_to_another_day_is_announced_on_both(centre: Centre, heard: list[Topic], visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    sheet = {"space": centre.rooms[0].uid, "start": "10:00", "to": "12:00", "kind": "live_room", "page_key": "k"}
+    for day in (DAY, in_days(4)):
+        assert (await visitor.post("/reservations/hold", date=day, **sheet)).status_code == 200
+    await visitor.post("/reservations/new", date=in_days(5), **sheet)
+    await asyncio.sleep(0.05)
+    days = [set(topic.days) - {"*"} for topic in heard]
+    assert days == [{DAY}, {DAY}, {in_days(4)}, {in_days(4)}, {in_days(5)}]
+
+
 async def test_a_closure_tells_its_days(centre: Centre, redis: Any, heard: list[Topic]) -> None:
     extent = Extent((centre.rooms[0].id,))
     closed = await calendars.close(centre.people.dora, extent, Span(centre.at("20:00"), centre.at("09:00", in_days(2))), reason="检修")
