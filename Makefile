@@ -46,4 +46,4 @@ locks: dev ## Pin all dependencies anew (hashes, no addresses)
 	tools/lock.sh
 
 clean: ## Remove what was installed; data in var/ stay
-	rm -rf .venv node_modules frontend/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

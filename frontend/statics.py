@@ -14,10 +14,7 @@ from frontend.joined import JOINED, joined
 ROOT = Path(__file__).parent / "static"
 PACKAGES = Path(__file__).parent.parent / "node_modules"
 # Third-party modules come from the registry; `npm ci` brings them, nothing of them is committed.
-VENDOR = {
-    "vendor/htmx.js": "htmx.org/dist/htmx.min.js",
-    "vendor/htmx-sse.js": "htmx-ext-sse/sse.js",
-}
+VENDOR = {"vendor/htmx.js": "htmx.org/dist/htmx.min.js"}
 COMPRESSED = {".css", ".js", ".svg", ".json", ".txt", ".webmanifest"}
 FOREVER = "public, max-age=31536000, immutable"
 BRIEFLY = "no-cache"

@@ -58,7 +58,7 @@ link_checkout() {
 
 install_browser_libraries() {
     wanted=$(sum package-lock.json tools/bootstrap.sh)
-    if is_done npm "$wanted" && [ -f frontend/static/vendor/htmx.min.js ]; then return; fi
+    if is_done npm "$wanted" && [ -f node_modules/htmx.org/dist/htmx.min.js ]; then return; fi
     can_write
     say "Installing browser libraries"
     if ! command -v npm >/dev/null; then
@@ -70,8 +70,6 @@ install_browser_libraries() {
     bundle=/etc/ssl/certs/ca-certificates.crt
     if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -f "$bundle" ]; then export NODE_EXTRA_CA_CERTS="$bundle"; fi
     npm ci --ignore-scripts --loglevel=error >/dev/null || fail "npm could not install package-lock.json. $what_it_needs"
-    mkdir -p frontend/static/vendor
-    cp node_modules/htmx.org/dist/htmx.min.js node_modules/htmx-ext-sse/dist/sse.min.js frontend/static/vendor/
     done_with npm "$wanted"
 }
 
