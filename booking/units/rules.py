@@ -26,7 +26,8 @@ def check(kind: str, code: str, name: str, minutes: dict[str, int]) -> None:
         errors.append(FieldError("kind", N_("Choose one of the kinds.")))
     errors += [FieldError(field, N_("Fill this in.")) for field, text in (("code", code), ("name", name)) if not text]
     limits = {"step_min": (5, 1440), "setup_min": (0, LONGEST_SETUP_MIN), "teardown_min": (0, LONGEST_SETUP_MIN),
-              "min_use_min": (5, minutes["max_use_min"]), "max_use_min": (5, LONGEST_USE_MIN), "ahead_days": (0, 730)}
+              "min_use_min": (5, minutes["max_use_min"]), "max_use_min": (5, LONGEST_USE_MIN), "ahead_days": (0, 730),
+              "capacity": (1, 10_000)}
     errors += [
         FieldError(field, N_("Between {least} and {most}."), {"least": least, "most": most})
         for field, (least, most) in limits.items() if not least <= minutes[field] <= most

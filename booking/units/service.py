@@ -1,5 +1,8 @@
-"""The verbs of units: added, retired; and a person's unit, made when the person is booked for the first time."""
+"""The verbs of units: added, changed, retired; and a person's unit, made when the person is booked for the first time."""
 
+from typing import Any
+
+import asyncpg
 import msgspec
 
 from booking.units import rights, rules
@@ -72,6 +75,83 @@ async def add_unit(actor: Actor, site_id: int, new: NewUnit) -> UnitFacts:
             raise CodeTaken(code=values["code"])
         await record(actor, "add_unit", "unit", row["id"], after=values)
     return UnitFacts(*row)
+
+
+class UnitChanges(msgspec.Struct, frozen=True):
+    """What is to be changed; None leaves it as it is. `is_around_the_clock` takes the calendar away."""
+
+    code: str | None = None
+    name: str | None = None
+    name_en: str | None = None
+    note: str | None = None
+    note_en: str | None = None
+    capacity: int | None = None
+    calendar_id: int | None = None
+    is_around_the_clock: bool = False
+    step_min: int | None = None
+    setup_min: int | None = None
+    teardown_min: int | None = None
+    min_use_min: int | None = None
+    max_use_min: int | None = None
+    ahead_days: int | None = None
+    sort: int | None = None
+
+
+@database.retried
+async def change(actor: Actor, unit_id: int, changes: UnitChanges, *, version: int) -> UnitFacts:
+    """Change a unit's own data; bookings made before keep their times, setup and teardown included.
+
+    Raises:
+        NotFound: no such unit, retired, a person's, or no such calendar of the site.
+        Forbidden: only managers and administrators may.
+        Stale: changed since `version`; a closure counts as a change too.
+        Invalid: fields, all at once.
+        CodeTaken: the site has the code already.
+    """
+    async with database.transaction():
+        row = await database.fetchrow(f"SELECT {COLUMNS} FROM units u WHERE u.id = $1 FOR NO KEY UPDATE", unit_id)
+        unit = None if row is None else UnitFacts(*row)
+        if unit is None or unit.is_retired or unit.person_id is not None:
+            raise NotFound()
+        if not rights.can_arrange(actor, unit.site_id):
+            raise Forbidden()
+        if unit.version != version:
+            raise Stale()
+        before, after = await _changed(unit, changes)
+        if not after:
+            return unit
+        await _write(unit, after)
+        await record(actor, "change", "unit", unit_id, before=before, after=after)
+        row = await database.fetchrow(f"SELECT {COLUMNS} FROM units u WHERE u.id = $1", unit_id)
+    return UnitFacts(*row)
+
+
+async def _changed(unit: UnitFacts, changes: UnitChanges) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what changes, before and after, by the names of UnitFacts; refuse what the database would refuse."""
+    wanted = {name: visible(value) if isinstance(value, str) else value
+              for name, value in msgspec.structs.asdict(changes).items() if value is not None and name != "is_around_the_clock"}
+    if changes.is_around_the_clock:
+        wanted["calendar_id"] = None
+    old = msgspec.structs.asdict(unit)
+    new = old | wanted
+    new["name_en"] = new["name_en"] or new["name"]
+    rules.check(unit.kind, new["code"], new["name"], new)
+    if new["calendar_id"] != unit.calendar_id and new["calendar_id"] is not None and not await database.fetchval(
+            "SELECT 1 FROM calendars WHERE id = $1 AND site = $2", new["calendar_id"], unit.site_id):
+        raise NotFound()
+    after = {name: value for name, value in new.items() if value != old[name]}
+    return {name: old[name] for name in after}, after
+
+
+async def _write(unit: UnitFacts, after: dict[str, Any]) -> None:
+    sets = ", ".join(f"{name.removesuffix('_id')} = ${number}" for number, name in enumerate(after, 2))
+    try:
+        async with database.transaction():
+            await database.execute(f"UPDATE units SET {sets}, version = version + 1 WHERE id = $1", unit.id, *after.values())
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "unit_code":
+            raise
+        raise CodeTaken(code=after["code"]) from error
 
 
 @database.retried
