@@ -1,6 +1,7 @@
 """What screens read: the day, the week, offers, lists, who follows; and what others may not see."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -10,8 +11,9 @@ from booking.reservations import queries, service
 from booking.reservations.precheck import precheck
 from booking.reservations.queries import Filters
 from booking.schedule import queries as schedule
-from incubator.ground import clock
+from incubator.ground import clock, database
 from incubator.ground.errors import Invalid, NotFound
+from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 from tests.booking.conftest import HOUSE, NOW, Rooms, at, booked, wish
 from tests.people import People
@@ -88,6 +90,26 @@ async def test_find(people: People, rooms: Rooms) -> None:
     assert (await queries.find(people.dora, people.site.id, "%' OR 1=1 --")).items == ()
     found = await queries.find(people.dora, people.site.id, "", Filters(unit_uid=rooms.two.uid, states=("confirmed",)))
     assert [item.uid for item in found.items] == [other.uid]
+
+
+async def test_a_number_that_is_not_shown_finds_nothing(people: People, rooms: Rooms) -> None:
+    """Who books for a merchant, or whose guest one is, keeps their phone number, digit by digit."""
+    of_desk = await booked(people.dora, rooms.one, at(15), merchant_id=people.sunrise_id)
+    own = await booked(people.alice, rooms.two, at(15))
+    await database.execute("UPDATE merchants SET contact_phone = '13912345678', search = search || ' 13912345678' WHERE id = $1",
+                           people.other_id)
+    guest = await booked(people.charlie, rooms.two, at(19))
+    await database.execute("UPDATE reservations SET host = $2 WHERE id = $1", guest.id, people.alice.person_id)
+
+    async def found(actor: Actor, text: str) -> set[UUID]:
+        return {item.uid for item in (await queries.find(actor, people.site.id, text)).items}
+
+    assert await found(people.alice, "13800000004") == await found(people.alice, "1391") == set()
+    assert await found(people.alice, "13800000001") == {own.uid}
+    assert await found(people.bob, "13800000001") == set()
+    assert await found(people.dora, "13800000004") == await found(people.aud, "13800000004") == {of_desk.uid}
+    assert await found(people.charlie, "1391") == await found(people.dora, "1391") == {guest.uid}
+    assert await found(people.alice, "Dora") == {of_desk.uid}
 
 
 async def test_pages_of_a_list(people: People, rooms: Rooms) -> None:
