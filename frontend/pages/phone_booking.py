@@ -32,7 +32,7 @@ from frontend.pages.booking_words import (
     status_of,
     told,
 )
-from frontend.pages.reservation_view import View, view_of
+from frontend.pages.reservation_view import View, undo_of, view_of
 from frontend.pages.reservations import wish_of
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other
 from incubator.ground import clock
@@ -186,7 +186,8 @@ async def done_page(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     actor, site = signed_in(request), await first_site()
     one = await reservations.reservation(actor, uid)
     view = await view_of(actor, site, one)
-    return await page(request, "phone_done.html", done=view, next=_next_steps(view, one.blocked))
+    return await page(request, "phone_done.html", done=view, next=_next_steps(view, one.blocked),
+                      undo=await undo_of(actor, site, one))
 
 
 def _next_steps(view: View, blocked: Span) -> list[str]:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from booking.reservations import queries
+from incubator.ground import clock
 from tests.frontend.pages.conftest import DAY, Centre, query_of, uid_in
 
 
@@ -73,3 +74,13 @@ async def test_odd_addresses(centre: Centre, visit: Any) -> None:
     visitor = await visit(centre.people.alice)
     for query in ("kind=spaceship", "date=never", "hours=99", "space=x&from=y&to=z", "date=9999-12-31"):
         assert (await visitor.get(f"/book?{query}")).status_code == 200
+
+
+async def test_a_slip_can_be_taken_back(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice)
+    bob, aud = await visit(centre.people.bob), await visit(centre.people.aud)
+    page = await bob.get(f"/book/done/{made.uid}")
+    assert f'action="/reservations/{made.uid}/cancel"' in page.text
+    assert f'action="/reservations/{made.uid}/cancel"' not in (await aud.get(f"/book/done/{made.uid}")).text
+    with clock.frozen_at(centre.at("14:31", "2026-11-24")):
+        assert f'action="/reservations/{made.uid}/cancel"' not in (await bob.get(f"/book/done/{made.uid}")).text
