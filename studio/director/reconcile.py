@@ -194,6 +194,8 @@ class Reconciler:
         if held.armed_mark == plan.mark and await self._outputs.mark_in_obs() == plan.mark:
             held.proven_mark = plan.mark
             return
+        if held.armed_mark not in {None, plan.mark}:
+            self._say(plan, "preparing", "key_changed")  # "ready" was said of the key before
         await self._arm(plan, plan.mark)
 
     async def _arm(self, plan: Plan, mark: str) -> None:
