@@ -3,6 +3,7 @@
 `python tools/screens.py [WORD ...]`: with words, only pages whose name contains one of them, and no sheet.
 """
 
+import asyncio
 import os
 import re
 import socket
@@ -15,13 +16,20 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, sync_playwright
+
+from frontend.composition import open_house
+from incubator.ground import database
+from incubator.ground.rights import house
+from incubator.ground.servers import start_postgres, start_valkey
+from incubator.ground.settings import load
+from incubator.sites.service import shift_clock
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "var" / "screens"
@@ -30,6 +38,8 @@ CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "kaibo-demo"
 ROLES = ("owner", "mentor", "manager", "staff", "operator", "auditor", "admin")
 ZONE = ZoneInfo("Asia/Shanghai")
+# The demo's clock stands here when it begins, whenever the pictures are taken: rooms are open, and a wide one is mostly free.
+OFFSET = datetime.now(ZONE).replace(hour=17, minute=50, second=0, microsecond=0) - datetime.now(ZONE)
 START_S = 150.0
 SETTLE_MS = 350
 TURN_MS = 200
@@ -119,23 +129,51 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def now() -> datetime:
+    """Return what the demo's clock shows."""
+    return datetime.now(ZONE) + OFFSET
+
+
+async def set_clock(environ: dict[str, str]) -> None:
+    """Set the clock of an installation that is still empty, so that its demo is made for that hour."""
+    async with open_house(load(environ), connections=2):
+        await database.execute("UPDATE installation SET is_demo = true")
+        await shift_clock(house("pictures"), int(OFFSET.total_seconds()))
+
+
 @contextmanager
 def demo() -> Iterator[str]:
-    """Run a fresh demo in a temporary folder and yield its address."""
+    """Run a fresh demo in a temporary folder, on servers that are told the hour before it, and yield its address."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="kaibo-screens-") as folder, (Path(folder) / "log").open("wb") as log:
-        environ = os.environ | {"KAIBO_DATA": f"{folder}/data", "HOST": "127.0.0.1", "PORT": str(port)}
-        process = subprocess.Popen([sys.executable, "-m", "frontend", "run"], cwd=ROOT, env=environ, stdout=log, stderr=log)
+        postgres, valkey = start_postgres(Path(folder) / "pg", fast=True), start_valkey(Path(folder) / "valkey")
+        environ = os.environ | {"KAIBO_DATA": f"{folder}/data", "HOST": "127.0.0.1", "PORT": str(port),
+                                "DATABASE_URL": postgres.dsn, "REDIS_URL": valkey.url}
+        Path(environ["KAIBO_DATA"]).mkdir()
         try:
-            until = time.monotonic() + START_S
-            while not is_healthy(port):
-                if process.poll() is not None or time.monotonic() > until:
-                    raise SystemExit(f"the demo does not start: {(Path(folder) / 'log').read_text()[-2000:]}")
-                time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}"
+            subprocess.run([sys.executable, "-m", "frontend", "migrate"], cwd=ROOT, env=environ, check=True)
+            asyncio.run(set_clock(environ))
+            with served(environ, Path(folder) / "log", log):
+                yield f"http://127.0.0.1:{port}"
         finally:
-            process.terminate()
-            process.wait(40)
+            valkey.stop()
+            postgres.stop()
+
+
+@contextmanager
+def served(environ: dict[str, str], path: Path, log: BinaryIO) -> Iterator[None]:
+    """Run the product until the block has ended."""
+    process = subprocess.Popen([sys.executable, "-m", "frontend", "run"], cwd=ROOT, env=environ, stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + START_S
+        while not is_healthy(int(environ["PORT"])):
+            if process.poll() is not None or time.monotonic() > until:
+                raise SystemExit(f"the demo does not start: {path.read_text()[-2000:]}")
+            time.sleep(0.5)
+        yield
+    finally:
+        process.terminate()
+        process.wait(40)
 
 
 def is_healthy(port: int) -> bool:
@@ -184,14 +222,16 @@ def rooms(studio: Studio) -> list[dict[str, Any]]:
 
 def book_soon(studio: Studio, candidates: Sequence[dict[str, Any]]) -> str | None:
     """Book the next free quarters of an hour in one of the rooms and return the room's name, None when all is full or shut."""
-    now = datetime.now(UTC)
-    first = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0) + timedelta(minutes=15)
+    at = now()
+    first = at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0) + timedelta(minutes=15)
+    refused = []
     for room in candidates:
-        times = {"starts_at": first.isoformat(), "ends_at": (first + timedelta(minutes=60)).isoformat()}
+        times = {"starts_at": first.isoformat(), "ends_at": (first + timedelta(minutes=30)).isoformat()}
         made = studio.post("owner", "/api/v1/reservations", times | {"space_id": room["id"], "title": "怀山药横屏专场"})
         if made.status == 201:
             return str(room["name"])
-        studio.wrong.append(f"{room['name']} could not be booked for the wide tablet: {made.json().get('title')}")
+        refused.append(f"{room['name']} could not be booked for the wide tablet: {made.json().get('title')}")
+    studio.wrong += refused
     return None
 
 
@@ -222,8 +262,8 @@ def open_confirm(page: Page) -> None:
 
 def before_check_in(studio: Studio) -> list[Shot]:
     """List the pages that are shown before anybody has checked in."""
-    today = f"{datetime.now(ZONE):%Y-%m-%d}"
-    tomorrow = f"{datetime.now(ZONE) + timedelta(days=1):%Y-%m-%d}"
+    today = f"{now():%Y-%m-%d}"
+    tomorrow = f"{now() + timedelta(days=1):%Y-%m-%d}"
     return [
         Shot("sign-in", "-", "/sign-in"),
         *(Shot(f"home-{role}", role, "/") for role in ("owner", "mentor", "staff", "operator", "auditor", "admin")),
