@@ -18,13 +18,13 @@ async def test_it_works(centre: Centre, visit: Any) -> None:
     answer = await dora.post("/closures", **fields(centre, reason_en="Vent repair"))
     assert answer.status_code == 303
     page = (await dora.get(answer.headers["location"])).text
-    assert "已关闭 1 号间，明天 09:00–24:00。" in page
+    assert "已停用 1 号间，明天 09:00–24:00。" in page
     assert "排风检修" in page
     (closed,) = await calendars.coming_closures(centre.people.site.id)
     assert closed.unit_ids == (centre.rooms[0].id,)
     assert "排风检修" in (await alice.get(f"/days/{DAY}")).text
     sheet = await alice.get(f"/days/{DAY}/sheet?space={centre.rooms[0].uid}&from=10:00&to=12:00", partial=True)
-    assert "关闭" in sheet.text
+    assert "停用" in sheet.text
     assert "排风检修" in sheet.text
     wish = {"space": centre.rooms[0].uid, "date": DAY, "start": "10:00", "to": "12:00", "kind": "live_room"}
     refused = await alice.post("/reservations/new", partial=True, **wish)
