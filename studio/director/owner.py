@@ -31,7 +31,7 @@ from studio.rigs.service import set_canvas
 log = structlog.get_logger()
 SETTLE_S = 0.15  # after the last event of a burst
 REREAD_S = 10.0
-REFUSED_AGAIN_S = 30.0
+REFUSED_AGAIN_S = 10.0
 LONGEST_WAIT_S = 5.0
 OWN_SCENE_S = 3.0
 
