@@ -16,7 +16,8 @@ PATIENCE_S = 5.0
 
 
 @pytest_asyncio.fixture
-async def server(tmp_path: Path) -> AsyncIterator[PostgresServer]:
+async def server(pool: str, tmp_path: Path) -> AsyncIterator[PostgresServer]:
+    await database.close_pool()
     found = start_postgres(tmp_path / "pg", fast=True)
     config = database.DB.config
     database.configure(found.dsn)
@@ -26,6 +27,7 @@ async def server(tmp_path: Path) -> AsyncIterator[PostgresServer]:
     await database.close_pool()
     database.DB.config = config
     found.stop()
+    await database.open_pool(max_size=6)
 
 
 def whole(server: PostgresServer, number: signal.Signals) -> None:
