@@ -147,9 +147,8 @@ def demo() -> Iterator[str]:
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="kaibo-screens-") as folder, (Path(folder) / "log").open("wb") as log:
         postgres, valkey = start_postgres(Path(folder) / "pg", fast=True), start_valkey(Path(folder) / "valkey")
-        environ = os.environ | {"KAIBO_DATA": f"{folder}/data", "HOST": "127.0.0.1", "PORT": str(port),
+        environ = os.environ | {"KAIBO_DATA": folder, "HOST": "127.0.0.1", "PORT": str(port),
                                 "DATABASE_URL": postgres.dsn, "REDIS_URL": valkey.url}
-        Path(environ["KAIBO_DATA"]).mkdir()
         try:
             subprocess.run([sys.executable, "-m", "frontend", "migrate"], cwd=ROOT, env=environ, check=True)
             asyncio.run(set_clock(environ))
