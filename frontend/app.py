@@ -7,7 +7,7 @@ from litestar import Litestar, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
-from frontend import routes
+from frontend import attempts, routes
 from frontend.api.operations import ABOUT, Description, components
 from frontend.auth import Gate
 from frontend.composition import House, open_house
@@ -18,7 +18,7 @@ from frontend.render import static_file
 from frontend.views import AnyRequest
 from incubator.ground.settings import Settings, load
 
-LARGEST_BODY = 1_000_000
+LARGEST_BODY = 256 * 1024
 
 
 @get("/static/{digest:str}/{path:path}", include_in_schema=False)
@@ -65,6 +65,7 @@ def _attach(app: Litestar, house: House) -> None:
     app.state.house = house
     app.state.redis = house.redis
     app.state.settings = house.settings
+    app.state.sign_in_gate = attempts.gate()
 
 
 def create_app() -> Litestar:

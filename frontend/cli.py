@@ -13,6 +13,7 @@ from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 
 from frontend import demo, director_process, run, worker
 from frontend.composition import open_house
+from frontend.http import LimitedHttp
 from incubator.accounts import service as accounts
 from incubator.ground import database, secrets
 from incubator.ground.rights import house
@@ -65,8 +66,9 @@ def _run(_settings: Settings, _options: argparse.Namespace) -> int:
 
 def _web(settings: Settings, _options: argparse.Namespace) -> int:
     uvicorn.run(
-        "frontend.app:create_app", factory=True, host=settings.host, port=settings.port, http="httptools", loop="uvloop",
+        "frontend.app:create_app", factory=True, host=settings.host, port=settings.port, http=LimitedHttp, loop="uvloop",
         ws="websockets-sansio", log_level="warning", access_log=False, timeout_graceful_shutdown=3, server_header=False,
+        proxy_headers=False,
     )
     return 0
 

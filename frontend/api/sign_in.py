@@ -1,15 +1,14 @@
 """Signing in by program: a cookie for browsers' scripts; other programs use a token."""
 
-from typing import Any
-
 import msgspec
 from litestar import Response, post
 
+from frontend import attempts
 from frontend.api.bodies import SignIn, body
 from frontend.api.operations import ANYBODY, operation
 from frontend.auth import COOKIE
+from frontend.cookies import made
 from frontend.errors import TooMany
-from frontend.pages.sign_in import count_try, set_cookie
 from frontend.views import AnyRequest
 from incubator.accounts import queries, service
 from incubator.accounts.service import WrongSignIn
@@ -27,13 +26,12 @@ class SignedIn(msgspec.Struct, frozen=True):
 async def sign_in(request: AnyRequest) -> Response[SignedIn]:
     """Sign in with phone number or e-mail and password; sets the cookie."""
     given: SignIn = await body(request, SignIn)
-    await count_try(request, given.login)
-    token = await service.sign_in(given.login, given.password, request.headers.get("user-agent", ""))
+    token, known = await attempts.sign_in(request, given.login, given.password)
     session = await queries.by_cookie(token)
     assert session is not None
     answer = Response(SignedIn(str(session.person_uid), session.actor.name), status_code=200)
-    cookie: Any = set_cookie(request, COOKIE, token, int(service.MERCHANT_LONGEST.total_seconds()))
-    answer.set_cookie(cookie)
+    answer.set_cookie(made(request, COOKIE, token, int(service.MERCHANT_LONGEST.total_seconds())))
+    answer.set_cookie(known)
     return answer
 
 

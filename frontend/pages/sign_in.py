@@ -3,10 +3,10 @@
 from typing import Any
 
 from litestar import Response, get, post
-from litestar.datastructures import Cookie
 
-from frontend import demo_accounts, i18n
+from frontend import attempts, demo_accounts, i18n
 from frontend.auth import COOKIE, LOCALE_COOKIE, signed_in, who
+from frontend.cookies import made
 from frontend.limits import count
 from frontend.views import AnyRequest, app_redis, form, page, see_other, whole
 from incubator.accounts import service
@@ -14,32 +14,18 @@ from incubator.accounts.service import WrongSignIn
 from incubator.ground.errors import Invalid
 from incubator.ground.rights import ROLE_NAMES
 
-TRIES_PER_LOGIN = 10
-TRIES_PER_ADDRESS = 60
+WRONG_PASSWORDS = 10
 PER_S = 300
 YEAR_S = 365 * 86400
 
 
-async def count_try(request: AnyRequest, login: str) -> None:
-    """Count one try to sign in, by login and by address.
-
-    Raises:
-        TooMany: too many within five minutes.
-    """
-    address = request.client.host if request.client else "?"
-    await count(app_redis(request), f"sign-in:login:{login.strip().lower()[:100]}", TRIES_PER_LOGIN, PER_S)
-    await count(app_redis(request), f"sign-in:address:{address}", TRIES_PER_ADDRESS, PER_S)
-
-
-def set_cookie(request: AnyRequest, name: str, value: str, max_age_s: int) -> Cookie:
-    """Return a cookie that scripts cannot read and other sites do not send."""
-    secure = request.app.state.settings.is_secure
-    return Cookie(key=name, value=value, path="/", max_age=max_age_s, httponly=True, samesite="lax", secure=secure)
-
-
 def safe_next(target: str) -> str:
-    """Return where to go after signing in: a path of our own, never another site."""
-    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
+    """Return where to go after signing in: a path of our own, never another site.
+
+    Browsers drop tabs and newlines from an address and read a backslash as a slash, so none of them may stand in it.
+    """
+    is_plain = target.isprintable() and "\\" not in target
+    return target if is_plain and target.startswith("/") and not target.startswith("//") else "/"
 
 
 @get("/sign-in", include_in_schema=False)
@@ -60,14 +46,14 @@ async def sign_in(request: AnyRequest) -> Response[Any]:
     """Sign in and go on; what does not fit shows the form again with the login kept."""
     fields = {name: str(value) for name, value in (await request.form()).multi_items()}
     login, next_path = fields.get("login", ""), safe_next(fields.get("next", "/"))
-    await count_try(request, login)
     try:
-        token = await service.sign_in(login, fields.get("password", ""), request.headers.get("user-agent", ""))
+        token, known = await attempts.sign_in(request, login, fields.get("password", ""))
     except WrongSignIn as refusal:
         text = i18n.translate(refusal.text, refusal.params)
         return await _sign_in_form(request, next_path=next_path, login=login, error=text, status=401)
     answer = see_other(request, next_path)
-    answer.set_cookie(set_cookie(request, COOKIE, token, int(service.MERCHANT_LONGEST.total_seconds())))
+    answer.set_cookie(made(request, COOKIE, token, int(service.MERCHANT_LONGEST.total_seconds())))
+    answer.set_cookie(known)
     return answer
 
 
@@ -90,7 +76,7 @@ async def choose_language(request: AnyRequest) -> Response[Any]:
     if who(request).actor.person_id is not None:
         await service.set_locale(who(request).actor, code)
     answer = see_other(request, safe_next(fields.get("next", "/")))
-    answer.set_cookie(set_cookie(request, LOCALE_COOKIE, code, YEAR_S))
+    answer.set_cookie(made(request, LOCALE_COOKIE, code, YEAR_S))
     return answer
 
 
@@ -115,7 +101,7 @@ async def change_password(request: AnyRequest) -> Response[Any]:
     """Change the password; other browsers are signed out."""
     actor = signed_in(request)
     fields = await form(request)
-    await count(app_redis(request), f"password:{actor.person_id}", TRIES_PER_LOGIN, PER_S)
+    await count(app_redis(request), f"password:{actor.person_id}", WRONG_PASSWORDS, PER_S)
     try:
         await service.change_password(actor, fields.get("old", ""), fields.get("new", ""), keep_token=who(request).token)
     except Invalid as refusal:

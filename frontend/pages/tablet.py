@@ -15,10 +15,10 @@ from booking.reservations.queries import ReservationFacts
 from booking.reservations.refusals import NotYet
 from frontend import formats, i18n
 from frontend.auth import DEVICE_COOKIE, NotSignedIn, request_id_of
+from frontend.cookies import made
 from frontend.limits import count
 from frontend.pages.control_state import ms, room_name
 from frontend.pages.live_session import control_context
-from frontend.pages.sign_in import set_cookie
 from frontend.render import render
 from frontend.views import AnyRequest, app_redis, page
 from incubator.ground import clock
@@ -139,7 +139,7 @@ async def screen_of(request: AnyRequest) -> Screen:
 
 def _with_cookie(request: AnyRequest, answer: Response[Any], screen: Screen) -> Response[Any]:
     if screen.token is not None:
-        answer.set_cookie(set_cookie(request, DEVICE_COOKIE, screen.token, TEN_YEARS_S))
+        answer.set_cookie(made(request, DEVICE_COOKIE, screen.token, TEN_YEARS_S))
     return answer
 
 

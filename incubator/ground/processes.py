@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -106,8 +107,9 @@ def socket_folder(data: Path, uid: int) -> Path:
     folder = SOCKETS / f"kaibo-{uid}-{name}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid != uid:
-            os.chown(folder, uid, -1)
+        made = folder.lstat()
+        if made.st_uid != uid and made.st_uid == os.getuid() and stat.S_ISDIR(made.st_mode):
+            os.chown(folder, uid, -1, follow_symlinks=False)
     except OSError as error:
         raise ServerFailed(f"{folder} cannot hold the sockets ({error}). Remove it and start again.") from error
     found = folder.lstat()

@@ -6,6 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from frontend import limits
+from frontend.composition import connect_redis
+from frontend.pages.sign_in import safe_next
+from tests.frontend.conftest import ORIGIN
 from tests.people import PASSWORD, People
 
 ALICE = {"login": "13800000001", "password": PASSWORD}
@@ -35,6 +39,57 @@ async def test_guessing_is_slowed_down(people: People, anonymous: httpx.AsyncCli
     answer = await anonymous.post("/api/v1/sign-in", json=ALICE)
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
+    for same in ("138\u200b00000001", "+86 138-0000-0001", " 13800000001 ", "１３８０００００００１"):
+        assert (await anonymous.post("/api/v1/sign-in", json=ALICE | {"login": same})).status_code == 429
+
+
+async def test_right_passwords_do_not_count(people: People, anonymous: httpx.AsyncClient) -> None:
+    for _ in range(12):
+        assert (await anonymous.post("/api/v1/sign-in", json=ALICE)).status_code == 200
+
+
+async def test_wrong_guesses_of_others_lock_nobody_out_of_a_known_browser(
+        people: People, app: Any, anonymous: httpx.AsyncClient) -> None:
+    assert (await anonymous.post("/api/v1/sign-in", json=ALICE)).status_code == 200
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN, headers={"origin": ORIGIN}) as attacker:
+        await attacker.get("/sign-in")
+        for _ in range(10):
+            await attacker.post("/api/v1/sign-in", json=ALICE | {"password": "wrong"})
+        assert (await attacker.post("/api/v1/sign-in", json=ALICE)).status_code == 429
+        attacker.cookies.set("kaibo_known", "guess.0123456789abcdef0123456789abcdef")
+        assert (await attacker.post("/api/v1/sign-in", json=ALICE)).status_code == 429
+    assert (await anonymous.post("/api/v1/sign-in", json=ALICE)).status_code == 200
+
+
+async def test_guesses_from_many_addresses_are_slowed_down(people: People, app: Any, redis: Any) -> None:
+    for number in range(10):
+        transport = httpx.ASGITransport(app, client=(f"10.0.0.{number}", 1))
+        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as one:
+            for _ in range(10):
+                assert (await one.post("/api/v1/sign-in", json=ALICE | {"password": "wrong"})).status_code == 401
+    transport = httpx.ASGITransport(app, client=("10.0.0.99", 1))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as one:
+        assert (await one.post("/api/v1/sign-in", json=ALICE)).status_code == 429
+
+
+async def test_limits_hold_without_redis(people: People, app: Any, anonymous: httpx.AsyncClient,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_own", limits.Own())
+    app.state.redis = connect_redis("redis://127.0.0.1:1/0")
+    for _ in range(10):
+        assert (await anonymous.post("/api/v1/sign-in", json=ALICE | {"password": "wrong"})).status_code == 401
+    assert (await anonymous.post("/api/v1/sign-in", json=ALICE)).status_code == 429
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "/\\evil.example", "/\t/evil.example", "/\n/evil.example", "https://evil.example",
+                                    "evil", "", "/\\/evil.example"])
+def test_no_next_leads_elsewhere(target: str) -> None:
+    assert safe_next(target) == "/"
+
+
+@pytest.mark.parametrize("target", ["/days", "/reservations?q=王 小满", "/days/2026-11-24?kind=desk&free=1"])
+def test_next_leads_on(target: str) -> None:
+    assert safe_next(target) == target
 
 
 @pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"origin": ""},
