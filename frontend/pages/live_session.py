@@ -32,6 +32,7 @@ from studio.live_sessions.queries import LiveSession
 
 PICTURE_HEADERS = {"Cache-Control": "private, max-age=300, immutable"}
 COMING = timedelta(days=60)
+FRESH_S = 0.8
 PATIENCE_S = 0.5  # with Redis; a page that waits for it longer would itself be late to say that nobody knows
 
 
@@ -40,7 +41,7 @@ async def seen_of(request: Any, rig_id: int | None) -> Seen | None:
     if rig_id is None:
         return None
     try:
-        return await asyncio.wait_for((await feeds.switchboard_of(request.app)).seen(rig_id), PATIENCE_S)
+        return await asyncio.wait_for((await feeds.switchboard_of(request.app)).seen(rig_id, fresh_s=FRESH_S), PATIENCE_S)
     except (RoomsAway, *AWAY):
         return None
 

@@ -116,6 +116,7 @@ def test_one_tap_takes_a_scene_and_everybody_sees_it(desk: Desk, phone: Phone, t
     tile(tablet, "双人").tap()
     expect(tile(tablet, "双人")).to_have_attribute("aria-pressed", "true")
     expect(tablet.locator("#lease-who")).to_have_text("你在操控")
+    expect(tablet.locator("#lease-initial svg use")).to_have_attribute("href", re.compile("i-tablet$"))
     session.reload()
     session.click("text=打开控制页")
     expect(tile(session, "双人")).to_have_attribute("aria-pressed", "true")
@@ -194,6 +195,47 @@ def test_the_page_works_in_wechat_without_sockets(desk: Desk, phone: Phone, town
     tile(staff, "俯拍台面").tap()
     expect(tile(tablet, "俯拍台面")).to_have_attribute("aria-pressed", "true")
     assert staff.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def at_the_controls(desk: Desk, phone: Phone, town: Town, number: int, **options: Any) -> Page:
+    """Put one more tablet into a room, and check in there unless another journey has."""
+    session = session_page(phone, town, number)
+    tablet = pair(desk, phone, town, number, **options)
+    tablet.wait_for_selector("#pad, .tile")
+    return check_in(tablet, session) if tablet.locator("#pad").count() else tablet
+
+
+def test_the_page_asks_for_little_and_shows_who_controls(desk: Desk, phone: Phone, town: Town) -> None:
+    tablet = at_the_controls(desk, phone, town, 2)
+    asked: list[str] = []
+    page = tablet.context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/tablet")
+    page.wait_for_selector('#main[data-lost="0"] .tile')
+    expect(page.locator(".tile img:not([hidden])")).to_have_count(8)
+    assert len([url for url in asked if "/pictures/" not in url]) <= 10, asked
+    assert not [url for url in asked if "htmx" in url]
+    # a room's tablet has no initial: it is shown as what it is, and an empty seat as one
+    expect(page.locator("#lease-initial")).to_have_count(1)
+    assert page.locator("#lease-initial").inner_html().strip()
+
+
+CUT = """() => [...document.querySelectorAll('h1, .ttl p, .tally b, .tally small, .lease b, .tile .nm > span')].filter((one) =>
+  one.offsetParent && (one.scrollWidth > one.clientWidth + 1 || one.getClientRects().length > 1
+    || one.offsetHeight > 1.9 * parseFloat(getComputedStyle(one).lineHeight))
+  && getComputedStyle(one).display !== 'inline').map((one) => one.textContent)"""
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_upright_in_english_nothing_is_cut(desk: Desk, phone: Phone, town: Town, number: int) -> None:
+    tablet = at_the_controls(desk, phone, town, number, width=820, height=1180, locale="en-GB")
+    expect(tablet.locator('.tile[aria-pressed="true"]')).to_have_count(1)
+    expect(tablet.locator("#tally-word")).not_to_have_text("Connecting")
+    assert tablet.evaluate(CUT) == []
+    tablet.evaluate("document.querySelector('#tally-word').textContent = 'Waiting for key'")
+    tablet.evaluate("document.querySelector('.tile.cur .nm span').textContent = '主播全景和产品'")
+    assert tablet.evaluate(CUT) == []
+    desk.check_accessibility(tablet)
 
 
 def test_a_stranger_sees_nothing(desk: Desk, phone: Phone, town: Town) -> None:

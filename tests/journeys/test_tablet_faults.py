@@ -10,13 +10,17 @@ from typing import Any
 import asyncpg
 import psutil
 import pytest
+from obswebsocket import requests
 from playwright.sync_api import Page, WebSocketRoute, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from incubator.ground.servers import start_postgres, start_valkey
+from studio.obs.port import Step
 from tests.journeys.conftest import Desk, Town, open_town
-from tests.journeys.test_tablet import Phone, check_in, pair, paste, room, session_page, tile, wait_until
+from tests.journeys.test_tablet import Phone, bind, check_in, pair, paste, room, session_page, tile, wait_until
+from tests.obs_faults import PASSWORD as FAULT_PASSWORD, FaultServer
+from tests.obs_rig import SCENES, Ingest, ObsRig, require
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 LONGEST_MS = 3000  # from the fault to the page that says so
@@ -28,10 +32,11 @@ ON_RIG = "document.querySelector('#rig-state .chip.alarm') !== null"
 WATCH = """() => {
   const began = performance.now();
   window.tookMs = 0;
-  const timer = setInterval(() => {
+  clearInterval(window.watching);
+  window.watching = setInterval(() => {
     if (!(TEST)) return;
     window.tookMs = performance.now() - began;
-    clearInterval(timer);
+    clearInterval(window.watching);
   }, 20);
 }"""
 
@@ -76,7 +81,10 @@ class Show:
     def __init__(self, desk: Desk, phone: Phone, town: Town, number: int) -> None:
         self.name = room(town, number)["name"]
         self.session = session_page(phone, town, number)
-        self.tablet = check_in(pair(desk, phone, town, number), self.session)
+        self.tablet = pair(desk, phone, town, number)
+        self.tablet.wait_for_selector("#pad, .tile")
+        if self.tablet.locator("#pad").count():
+            check_in(self.tablet, self.session)
         self.board = desk.sign_in(desk.page(1440, 900, touch=False), "Olaf")
         self.board.goto("/rigs")
         self.rig = self.board.context.new_page()
@@ -184,7 +192,7 @@ def refused(tablet: Page, address: str) -> int:
     with pytest.raises(InvalidStatus) as told, connect(
             address.replace("http", "ws"), origin=tablet.url.rsplit("/", 1)[0], additional_headers={"cookie": cookies},
             open_timeout=20):
-        pass  # pragma: no cover
+        raise AssertionError("it was let in")
     return told.value.response.status_code
 
 
@@ -200,6 +208,9 @@ def without_database(show: Show, town: Town, late: Page, sockets: list[WebSocket
     tablet.tap("#over-act")
     expect(tile(tablet, "产品特写")).to_have_attribute("aria-pressed", "true")
     assert refused(tablet, f"{show.session.url}/control") == 503
+    fresh = tablet.context.new_page()
+    fresh.goto("/tablet", timeout=PATIENCE_MS)
+    expect(fresh.locator("h1")).to_contain_text("再试")
     sockets[-1].close()
     expect(late.locator("#health")).to_have_text("预约数据暂时连不上", timeout=PATIENCE_MS)
     expect(late.locator("#over-title")).to_contain_text("预约暂时读不到", timeout=PATIENCE_MS)
@@ -236,6 +247,7 @@ def test_without_postgresql_a_show_goes_on(desk: Desk, phone: Phone, town: Town,
             town.postgres = start_postgres(town.folder / "pg", fast=True)
     expect(show.tablet.locator("#health")).to_have_text("运行正常", timeout=PATIENCE_MS)
     expect(late.locator("#health")).to_have_text("运行正常", timeout=PATIENCE_MS)
+    show.tablet.context.pages[-1].wait_for_selector(".tile", timeout=PATIENCE_MS)  # nobody touched it
     show.check_current()
     expect(show.tablet.locator("#main")).to_have_attribute("data-air", "1")
     wanted = ["双人", "产品特写", "mute", "马上回来", "panic", "产品特写", "panic", "俯拍台面"]
@@ -265,3 +277,113 @@ def test_valkey_dies_and_comes_back(desk: Desk, phone: Phone, town: Town) -> Non
     expect(tile(show.tablet, "双人")).to_have_attribute("aria-pressed", "true")
     take(show.tablet, "俯拍台面")
 
+
+
+@pytest.fixture(scope="module")
+def obs() -> Iterator[ObsRig]:
+    """A real OBS with a small portrait canvas."""
+    require("obs", "Xvfb", "ffmpeg")
+    with ObsRig() as rig:
+        yield rig
+
+
+@pytest.fixture
+def real(desk: Desk, phone: Phone, town: Town, obs: ObsRig) -> Show:
+    """A show in room 6, which has the real OBS."""
+    operator = desk.sign_in(desk.page(1440, 900, touch=False), "Olaf")
+    operator.goto(f"/rigs/{room(town, 6)['rig']}")
+    if operator.locator("select[name=driver]").input_value() != "obs":
+        bind(operator, town, obs)
+    operator.close()
+    show = Show(desk, phone, town, 6)
+    show.check_current()
+    return show
+
+
+def program(obs: ObsRig) -> str:
+    """Return the scene that OBS itself says is on."""
+    with obs.client() as hand:
+        return str(hand.call(requests.GetCurrentProgramScene()).datain["currentProgramSceneName"])
+
+
+@pytest.mark.obs
+def test_real_obs_streams_on_while_its_director_is_dead(real: Show, town: Town, obs: ObsRig) -> None:
+    with Ingest() as ingest:
+        real.go_on_air(f"{ingest.server}/key?sign=7f3kq9xywv")
+        wait_until(real.tablet, lambda: ingest.taken_bytes() > 5_000)
+        watch = real.watch()
+        town.kill("director")
+        watch.check()
+        real.check_stale()
+        taken = ingest.taken_bytes()
+        wait_until(real.tablet, lambda: ingest.taken_bytes() > taken)
+        with obs.client() as hand:
+            hand.call(requests.SetCurrentProgramScene(sceneName=SCENES[1]))
+        town.start("director")
+        real.check_current()
+        expect(real.tablet.locator("#tally-word")).to_have_text("推流中")
+        expect(tile(real.tablet, SCENES[1])).to_have_attribute("aria-pressed", "true")
+        take(real.tablet, SCENES[0])
+        assert program(obs) == SCENES[0]
+        assert len(rows(town, f"SELECT 1 FROM air_spans a JOIN rigs r ON r.id = a.rig WHERE r.uid = '{room(town, 6)['rig']}'")) == 1
+        obs.settle()
+    expect(real.tablet.locator("#tally-word")).not_to_have_text("推流中")
+
+
+@pytest.mark.obs
+@pytest.mark.parametrize("fault", ["killed", "silent"])
+def test_real_obs_goes_away_and_comes_back(real: Show, obs: ObsRig, fault: str) -> None:
+    take(real.tablet, SCENES[0])
+    # nothing stands still on an idle line: for as long as a page would need to call it stale, it does not
+    real.tablet.evaluate(WATCH.replace("TEST", LOST))
+    real.tablet.wait_for_timeout(6000)
+    assert real.tablet.evaluate("window.tookMs") == 0
+    watch = real.watch()
+    if fault == "killed":
+        obs.kill()
+    else:
+        obs.freeze()
+    watch.check()
+    real.tablet.locator('.tile[aria-pressed="false"]').first.tap()
+    expect(real.tablet.locator("#toast")).to_be_visible()
+    if fault == "killed":
+        obs.start()
+    else:
+        obs.thaw()
+    with obs.client() as hand:
+        hand.call(requests.SetCurrentProgramScene(sceneName=SCENES[1]))
+    real.check_current()
+    expect(tile(real.tablet, SCENES[1])).to_have_attribute("aria-pressed", "true")
+    take(real.tablet, SCENES[0])
+    assert program(obs) == SCENES[0]
+
+
+def test_a_dropped_link_and_a_wrong_password(desk: Desk, phone: Phone, town: Town) -> None:
+    with FaultServer() as server:
+        operator = desk.sign_in(desk.page(1440, 900, touch=False), "Olaf")
+        operator.goto(f"/rigs/{room(town, 5)['rig']}")
+        operator.select_option("select[name=driver]", "obs")
+        operator.fill("input[name=address]", f"ws://127.0.0.1:{server.port}")
+        operator.fill("input[name=password]", FAULT_PASSWORD)
+        operator.click("text=保存")
+        show = Show(desk, phone, town, 5)
+        take(show.tablet, "双人")
+        show.go_on_air()
+        for code, word in ((None, "OBS"), (4009, "OBS 拒绝")):
+            watch = show.watch()
+            server.close_identify = code
+            if code is None:
+                server.stop_listening()
+            else:
+                server.reset_all()
+            watch.check()
+            expect(show.rig.locator("#rig-state .chip")).to_contain_text(word)
+            expect(show.tablet.locator("#tally")).to_have_class(re.compile(r"\bold\b"))
+            server.close_identify = None
+            server.machine.carry(Step("SetCurrentProgramScene", {"sceneName": "产品特写"}))
+            if code is None:
+                server.listen_again()
+            show.check_current()
+            expect(tile(show.tablet, "产品特写")).to_have_attribute("aria-pressed", "true")
+            expect(show.tablet.locator("#tally-word")).to_have_text("推流中")
+            take(show.tablet, "双人")
