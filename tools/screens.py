@@ -229,7 +229,7 @@ def book_soon(studio: Studio, candidates: Sequence[dict[str, Any]]) -> str | Non
         made = studio.post("owner", "/api/v1/reservations", times | {"space_id": room["id"], "title": "怀山药横屏专场"})
         if made.status == 201:
             return str(room["name"])
-        refused.append(f"{room['name']} could not be booked for the wide tablet: {made.json().get('title')}")
+        refused.append(f"{room['name']} could not be booked for the wide tablet: {made.status}")
     studio.wrong += refused
     return None
 
