@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -19,8 +21,9 @@ from booking.checkin import queries as checkin
 from frontend import i18n
 from incubator.accounts import queries as accounts
 from incubator.ground import database
-from incubator.ground.errors import N_, Forbidden, KaiboError
+from incubator.ground.errors import N_, Forbidden, KaiboError, NotFound
 from incubator.ground.rights import Actor
+from incubator.sites.queries import first_site
 
 COOKIE = "kaibo"
 DEVICE_COOKIE = "kaibo_device"
@@ -129,15 +132,14 @@ class Gate(ASGIMiddleware):
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            found = await asyncio.wait_for(_identify(connection, request_id), PATIENCE_S)
+            found, zone = await asyncio.wait_for(_who_and_where(connection, request_id), PATIENCE_S)
         except (*database.LOST, *database.BUSY):
             if scope["type"] != ScopeType.WEBSOCKET:
                 raise
             await refuse_socket(send)
             return
         scope["state"]["who"] = found
-        i18n.use(i18n.negotiate(connection.headers.get("accept-language"), connection.cookies.get(LOCALE_COOKIE),
-                                found.actor.locale if found.actor.person_id else None))
+        i18n.use(_language(connection, found), zone)
         self._refuse_foreign(connection, found)
         _refuse_reader(connection, found)
         await next_app(scope, receive, _with_headers(send, request_id))
@@ -166,6 +168,22 @@ def _is_safe(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
 def _refuse_reader(connection: ASGIConnection[Any, Any, Any, Any], found: Who) -> None:
     if not found.can_write and not _is_safe(connection):
         raise Forbidden(N_("This token may only read."))
+
+
+def _language(connection: ASGIConnection[Any, Any, Any, Any], found: Who) -> str:
+    """Return the language to speak; a program that names one is answered in it, whatever its person reads."""
+    wanted = connection.headers.get("accept-language")
+    if wanted is not None and connection.scope["path"].startswith("/api/"):
+        return i18n.negotiate(wanted, None, None)
+    return i18n.negotiate(wanted, connection.cookies.get(LOCALE_COOKIE), found.actor.locale if found.actor.person_id else None)
+
+
+async def _who_and_where(connection: ASGIConnection[Any, Any, Any, Any], request_id: str) -> tuple[Who, ZoneInfo | None]:
+    """Return who asks, and for somebody known the time zone in which times are told; it is read once per process."""
+    found = await _identify(connection, request_id)
+    with suppress(NotFound):  # somebody may be on file before the site is
+        return found, None if found.means == "none" else (await first_site()).zone
+    return found, None
 
 
 async def _identify(connection: ASGIConnection[Any, Any, Any, Any], request_id: str) -> Who:

@@ -45,26 +45,24 @@ HTTP_WORDS: Mapping[int, tuple[str, str]] = {
     503: ("unavailable", N_("Busy at the moment. Nothing was changed; try again in a few seconds.")),
 }
 # Every problem that the product can answer, by its slug. A test holds this list against all refusals, another against the API.
-PROBLEMS: Mapping[str, int] = {
-    "malformed": 400,
-    "not-signed-in": 401, "wrong-sign-in": 401,
-    "forbidden": 403, "foreign-origin": 403, "not-checked-in": 403,
-    "not-found": 404,
-    "method-not-allowed": 405,
-    "already-checked-in": 409, "already-known": 409, "ask-first": 409, "bookings-hit": 409, "closed": 409, "code-taken": 409,
-    "conflict": 409, "credit-code-taken": 409, "has-begun": 409, "hold-expired": 409, "idempotency-mismatch": 409,
-    "job-not-failed": 409, "merchant-paused": 409, "nobody-controls": 409, "not-begun": 409, "not-in-control": 409,
-    "not-quarantined": 409, "not-yet": 409, "nothing-to-check-in": 409, "on-air": 409, "outside-hours": 409,
-    "over-quota": 409, "pairing-expired": 409, "past": 409, "rig-in-use": 409, "room-has-rig": 409, "session-over": 409,
-    "slot-taken": 409, "stale": 409, "too-far-ahead": 409, "too-late": 409, "too-many-misses": 409, "unit-in-use": 409, "wrong-code": 409,
-    "wrong-state": 409,
-    "too-large": 413,
-    "wrong-content-type": 415,
-    "invalid": 422,
-    "too-many": 429,
-    "error": 500,
-    "rooms-away": 503, "unavailable": 503,
-}
+PROBLEMS: Mapping[str, int] = {slug: status for status, slugs in {
+    400: "malformed",
+    401: "not-signed-in wrong-sign-in",
+    403: "forbidden foreign-origin not-checked-in",
+    404: "not-found",
+    405: "method-not-allowed",
+    409: "already-checked-in already-known ask-first bookings-hit closed code-taken conflict credit-code-taken"
+         " has-begun hold-expired idempotency-mismatch job-not-failed merchant-paused nobody-controls not-begun"
+         " not-in-control not-quarantined not-yet nothing-to-check-in on-air outside-hours over-quota"
+         " pairing-expired past rig-in-use room-has-rig session-over slot-taken stale too-far-ahead too-late"
+         " too-many-misses unit-in-use wrong-code wrong-state",
+    413: "too-large",
+    415: "wrong-content-type",
+    422: "invalid",
+    429: "too-many",
+    500: "error",
+    503: "rooms-away unavailable",
+}.items() for slug in slugs.split()}
 OURS = N_("Not saved; our fault. Try again shortly or quote {number}.")
 
 

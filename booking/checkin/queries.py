@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from booking.checkin.rights import can_pair
+from booking.checkin.rights import can_see_devices
 from booking.offers.queries import LONGEST
 from booking.reservations.queries import FACTS, ReservationFacts, facts_of
 from booking.reservations.tables import State
@@ -84,9 +84,9 @@ async def devices(actor: Actor, site_id: int) -> list[DeviceFacts]:
     """Return the site's paired tablets by room.
 
     Raises:
-        Forbidden: only those who may pair see them.
+        Forbidden: only those who look after tablets, and who reads everything, see them.
     """
-    if not can_pair(actor, site_id):
+    if not can_see_devices(actor, site_id):
         raise Forbidden()
     rows = await database.fetch(
         f"{DEVICE} WHERE d.site = $1 AND d.unit IS NOT NULL AND d.revoked_at IS NULL ORDER BY u.sort, u.code, d.id", site_id)

@@ -1,4 +1,4 @@
-"""Who may pair tablets and take them off again."""
+"""Who may see, pair and take off tablets."""
 
 from incubator.ground.rights import Actor, Role
 
@@ -6,3 +6,8 @@ from incubator.ground.rights import Actor, Role
 def can_pair(actor: Actor, site_id: int) -> bool:
     """May this actor bind a tablet to a room of the site, and revoke it?"""
     return actor.device_id is None and actor.has(Role.STAFF, Role.OPERATOR, Role.MANAGER, Role.ADMIN, site_id=site_id)
+
+
+def can_see_devices(actor: Actor, site_id: int) -> bool:
+    """May this actor look at the list of the site's tablets?"""
+    return can_pair(actor, site_id) or actor.may_read_all

@@ -50,7 +50,7 @@ from frontend.api.operations import ID, MOMENT, PEOPLE, PEOPLE_AND_TABLETS, at_q
 from frontend.auth import actor_or_device, signed_in
 from frontend.feeds_days import announce_quietly
 from frontend.idempotency import once
-from frontend.views import AnyRequest, whole
+from frontend.views import AnyRequest, app_redis, whole
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
 from incubator.ground.errors import N_, FieldError, Invalid, NotFound, Stale

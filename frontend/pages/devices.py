@@ -38,11 +38,12 @@ class Row(msgspec.Struct, frozen=True):
 
 
 async def _list(request: AnyRequest, *, status: int = 200, code_error: str = "") -> Response[Any]:
-    found = await queries.devices(signed_in(request), (await first_site()).id)
+    actor, site_id = signed_in(request), (await first_site()).id
+    found = await queries.devices(actor, site_id)
     rows = [Row(one.uid, one.label or room_name(one.unit_name, one.unit_name_en), room_name(one.unit_name, one.unit_name_en),
                 one.last_seen_at, clock.now() - one.last_seen_at > AWAY_AFTER, one.version) for one in found]
     return await page(request, "devices.html", status=status, devices=rows, address=f"{own_address(request)}/tablet",
-                      code_error=code_error)
+                      code_error=code_error, can_change=can_pair(actor, site_id))
 
 
 @get("/devices", include_in_schema=False)

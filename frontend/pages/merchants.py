@@ -45,7 +45,8 @@ async def merchants_page(request: AnyRequest) -> Response[Any]:
     rows = await queries.merchants(actor, search, after, limit=51)
     more = rows[49].name if len(rows) > 50 else ""
     return await page(request, "merchants.html", merchants=rows[:50], q=search, next=more,
-                      can_register=rights.can_register(actor), kinds=rules.KINDS, statuses=rules.STATUSES)
+                      can_register=rights.can_register(actor), kinds=rules.KINDS, statuses=rules.STATUSES,
+                      names_only=not actor.may_read_all and actor.has(Role.MENTOR))
 
 
 @get("/merchants/new", include_in_schema=False)
@@ -78,7 +79,7 @@ def _messages(refusal: KaiboError) -> dict[str, str]:
 
 @get("/merchants/{uid:uuid}", include_in_schema=False)
 async def merchant_page(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
-    """Show one merchant whole: profile, members, shops, bookings, live sessions, history."""
+    """Show one merchant: profile and shops; to whom may see it whole also members, bookings, live sessions, history."""
     return await _show(request, signed_in(request), uid)
 
 
@@ -86,13 +87,15 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, form_name: str 
                 errors: dict[str, str] | None = None, status: int = 200) -> Response[Any]:
     """Render the merchant's page; after a refusal with the form as it was filled in and its errors."""
     file = await queries.merchant_file(actor, uid)
+    is_whole = rights.can_see_whole(actor, file.id)
     warnings = rules.credit_code(file.credit_code, file.kind).warnings if file.credit_code else ()
     return await page(
         request, "merchant.html", status=status, merchant=file, form_name=form_name, values=values or {}, errors=errors or {},
         warnings=[i18n.translate(w.msgid, dict(w.params)) for w in warnings],
         reservations=await reservations.of_merchant(actor, file.id),
-        live_sessions=await live_sessions.of_merchant(actor, file.id),
-        history=await audit.history_of_merchant(file.id), role_names=ROLE_NAMES, verb_names=VERB_NAMES,
+        live_sessions=await live_sessions.of_merchant(actor, file.id) if is_whole else (),
+        history=await audit.history_of_merchant(file.id) if is_whole else [], is_whole=is_whole,
+        role_names=ROLE_NAMES, verb_names=VERB_NAMES,
         kinds=rules.KINDS, statuses=rules.STATUSES, platforms=rules.PLATFORMS, chip=chip, now=clock.now(),
         roles=sorted(MERCHANT_ROLES), can_update=rights.can_update(actor, file.id),
         can_change_status=rights.can_change_status(actor), can_change_members=rights.can_change_members(actor, file.id),

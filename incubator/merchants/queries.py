@@ -8,8 +8,8 @@ import msgspec
 
 from incubator.ground import database
 from incubator.ground.errors import NotFound
-from incubator.ground.rights import Actor
-from incubator.merchants.rights import can_see
+from incubator.ground.rights import Actor, Role
+from incubator.merchants.rights import can_see, can_see_whole
 
 
 class MerchantRow(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class ShopRow(msgspec.Struct, frozen=True):
 
 
 class MerchantFile(msgspec.Struct, frozen=True):
-    """The profile whole, with members and shops."""
+    """The profile with members and shops; who may not see it whole gets no credit code, contact and members."""
 
     id: int
     uid: UUID
@@ -71,17 +71,22 @@ def _pattern(search: str) -> str:
 
 
 async def merchants(actor: Actor, search: str = "", after: str = "", limit: int = 50) -> list[MerchantRow]:
-    """Return merchants that the actor may see, by name, pinyin, code or phone; `after` is the last name of the page before."""
+    """Return merchants that the actor may see, by name, pinyin, code or phone; `after` is the last name of the page before.
+
+    Mentors find them by their names alone: whoever sees no code or phone must not find one by guessing either.
+    """
     own = None if actor.may_read_all else list(actor.merchant_ids)
+    by_name = own is not None and actor.has(Role.MENTOR)
     rows = await database.fetch(
         "SELECT id, uid, name, short_name, kind, status, town, products FROM merchants"
-        " WHERE search LIKE $1 AND name > $2 AND ($3::bigint[] IS NULL OR id = ANY($3)) ORDER BY name LIMIT $4",
-        _pattern(search), after, own, limit)
+        " WHERE (search LIKE $1 AND ($3::bigint[] IS NULL OR id = ANY($3)) OR $5 AND lower(name || ' ' || short_name) LIKE $1)"
+        " AND name > $2 ORDER BY name LIMIT $4",
+        _pattern(search), after, own, limit, by_name)
     return [MerchantRow(*row) for row in rows]
 
 
 async def merchant_file(actor: Actor, uid: UUID) -> MerchantFile:
-    """Return one merchant whole, in three queries.
+    """Return one merchant, in three queries; whole for whom `can_see_whole`, else its public profile.
 
     Raises:
         NotFound: unknown, or not visible to the actor.
@@ -91,8 +96,11 @@ async def merchant_file(actor: Actor, uid: UUID) -> MerchantFile:
         " FROM merchants WHERE uid = $1", uid)
     if row is None or not can_see(actor, row["id"]):
         raise NotFound()
-    facts: list[Any] = [*row, tuple(await members(row["id"])), tuple(await shops(row["id"]))]
-    return MerchantFile(*facts)
+    facts: list[Any] = [*row, (), tuple(await shops(row["id"]))]
+    file = MerchantFile(*facts)
+    if can_see_whole(actor, file.id):
+        return msgspec.structs.replace(file, members=tuple(await members(file.id)))
+    return msgspec.structs.replace(file, credit_code=None, contact_name="", contact_phone="")
 
 
 async def members(merchant_id: int) -> list[Member]:

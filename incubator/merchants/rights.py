@@ -4,8 +4,16 @@ from incubator.ground.rights import Actor, Role
 
 
 def can_see(actor: Actor, merchant_id: int) -> bool:
-    """May this actor open the merchant's file?"""
-    return actor.belongs_to(merchant_id) or actor.may_read_all or actor.has(Role.MENTOR)
+    """May this actor know of the merchant, and read its public profile: names, kind, town, products, state, shops?"""
+    return can_see_whole(actor, merchant_id) or actor.has(Role.MENTOR)
+
+
+def can_see_whole(actor: Actor, merchant_id: int) -> bool:
+    """May this actor read the whole file: credit code, contact, members, bookings, live sessions, history?
+
+    A mentor will, once mentors belong to merchants; until then to none.
+    """
+    return actor.belongs_to(merchant_id) or actor.may_read_all
 
 
 def can_register(actor: Actor) -> bool:

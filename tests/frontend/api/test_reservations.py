@@ -351,3 +351,15 @@ def is_chinese(text: str) -> bool:
 async def test_a_query_that_makes_no_sense(rooms: Rooms, alice: httpx.AsyncClient, query: str) -> None:
     answer = await alice.get(f"{PATH}?{query}")
     assert answer.status_code in {200, 422}, answer.text
+
+
+async def test_the_tablet_reads_what_its_turn_has_come_for(rooms: Rooms, alice: httpx.AsyncClient, tablet: PROGRAM) -> None:
+    made = (await alice.post(PATH, json=wish(rooms.one, at(13), at(14)))).json()
+    here, elsewhere = await tablet(rooms.one), await tablet(rooms.two)
+    for minute, status in ((44, 404), (45, 200)):
+        with clock.frozen_at(at(12, minute)):
+            assert (await here.get(f"{PATH}/{made['id']}")).status_code == status
+            assert (await elsewhere.get(f"{PATH}/{made['id']}")).status_code == 404
+    for minute, status in ((14, 200), (15, 404)):
+        with clock.frozen_at(at(14, minute)):
+            assert (await here.get(f"{PATH}/{made['id']}")).status_code == status
