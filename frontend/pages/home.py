@@ -25,8 +25,9 @@ from frontend.pages.schedule import frame_of
 from frontend.views import AnyRequest, page
 from incubator.ground import clock
 from incubator.ground.errors import N_
-from incubator.ground.rights import Actor, Role
+from incubator.ground.rights import ROLE_NAMES, Actor, Role
 from incubator.ground.values import Span
+from incubator.invitations import queries as invitations
 from incubator.sites.queries import SiteFacts, first_site
 
 MOST_COMING = 6
@@ -125,7 +126,7 @@ async def home_page(request: AnyRequest) -> Response[Any]:
     actor, site = signed_in(request), await first_site()
     is_house = actor.may_read_all or (actor.has(Role.MENTOR) and not actor.merchant_ids)
     home = await (house_home(actor, site) if is_house else merchant_home(actor, site))
-    return await page(request, "home.html", home=home)
+    return await page(request, "home.html", home=home, invitations=await invitations.received(actor), role_names=ROLE_NAMES)
 
 
 def greeting(actor: Actor, site: SiteFacts, now: datetime) -> str:

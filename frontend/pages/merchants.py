@@ -11,14 +11,16 @@ from booking.reservations import queries as reservations
 from frontend import i18n
 from frontend.auth import signed_in
 from frontend.errors import status_of
+from frontend.limits import count
 from frontend.pages.booking_sheet import uid_of
 from frontend.pages.booking_words import chip
-from frontend.views import AnyRequest, form, form_lists, page, see_other, whole
+from frontend.views import AnyRequest, app_redis, form, form_lists, page, see_other, whole
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
 from incubator.ground.audit import queries as audit
 from incubator.ground.errors import N_, Forbidden, Invalid, KaiboError, NotFound
 from incubator.ground.rights import MERCHANT_ROLES, ROLE_NAMES, Actor, Role
+from incubator.invitations import queries as invitations, service as invitation_service
 from incubator.merchants import queries, rights, rules, service
 from incubator.merchants.queries import MerchantFile
 from incubator.sites.queries import first_site
@@ -27,13 +29,15 @@ from studio.live_sessions import queries as live_sessions
 VERB_NAMES = {
     "register": N_("put on file"), "update": N_("changed the profile"), "set_status": N_("changed the state"),
     "add_shop": N_("added a shop"), "close_shop": N_("closed a shop"), "grant": N_("gave a role"),
-    "end_grant": N_("took a role away"),
+    "end_grant": N_("took a role away"), "invite": N_("invited somebody"), "accepted": N_("accepted an invitation"),
+    "declined": N_("declined an invitation"), "withdrawn": N_("took an invitation back"),
     "reserve": N_("booked"), "confirm": N_("booked"), "move": N_("changed a booking"), "extend": N_("extended a booking"),
     "end_early": N_("ended a booking early"), "cancel": N_("cancelled a booking"), "check_in": N_("checked in"),
     "mark_no_show": N_("noted a no-show"), "finish": N_("finished a booking"), "paste": N_("pasted a stream key"),
     "forget": N_("removed a stream key"),
 }
 PROFILE_FIELDS = ("name", "short_name", "kind", "credit_code", "contact_name", "contact_phone", "town", "products")
+INVITATIONS_PER_HOUR = 10
 FORM_FIELDS = (*PROFILE_FIELDS, "status", "reason", "platform", "url", "opened_on", "login")
 
 
@@ -99,6 +103,7 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, form_name: str 
         kinds=rules.KINDS, statuses=rules.STATUSES, platforms=rules.PLATFORMS, chip=chip, now=clock.now(),
         roles=sorted(MERCHANT_ROLES), can_update=rights.can_update(actor, file.id),
         can_change_status=rights.can_change_status(actor), can_change_members=rights.can_change_members(actor, file.id),
+        can_add_at_once=rights.can_add_at_once(actor), invited=await invitations.sent(actor, file.id),
     )
 
 
@@ -142,8 +147,10 @@ def _day(text: str) -> date | None:
 
 
 async def _add_member(actor: Actor, file: MerchantFile, fields: dict[str, str], lists: dict[str, list[str]]) -> None:
+    """Add somebody at once where the desk asks, else invite: both answers are the same to an owner."""
     roles = [Role(role) for role in lists.get("roles", []) if role in MERCHANT_ROLES]
-    await service.add_member(actor, file.id, fields.get("login", ""), roles)
+    verb = service.add_member if rights.can_add_at_once(actor) else invitation_service.invite
+    await verb(actor, file.id, fields.get("login", ""), roles)
 
 
 async def _remove_member(actor: Actor, file: MerchantFile, fields: dict[str, str], _lists: dict[str, list[str]]) -> None:
@@ -174,7 +181,10 @@ async def add_shop(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 @post("/merchants/{uid:uuid}/members", include_in_schema=False, status_code=303)
 async def add_member(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
-    """Add a member."""
+    """Add a member, or invite somebody; inviting is counted, lest it be used to try numbers."""
+    actor = signed_in(request)
+    if not rights.can_add_at_once(actor):
+        await count(app_redis(request), f"invite:{actor.person_id}", INVITATIONS_PER_HOUR, 3600)
     return await _change(request, uid, "members", _add_member)
 
 

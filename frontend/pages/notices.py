@@ -10,6 +10,8 @@ from msgspec import structs
 from frontend.auth import signed_in
 from frontend.views import AnyRequest, form, page, see_other
 from incubator.ground.notices import queries, service
+from incubator.ground.rights import ROLE_NAMES
+from incubator.invitations import queries as invitations
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
@@ -19,7 +21,8 @@ async def notices_page(request: AnyRequest) -> Response[Any]:
     """Show the newest notices."""
     actor = signed_in(request)
     notices = [structs.replace(each, params=revived(each.params)) for each in await queries.latest(actor.person_id or 0)]
-    return await page(request, "notices.html", notices=notices)
+    return await page(request, "notices.html", notices=notices, invitations=await invitations.received(actor),
+                      role_names=ROLE_NAMES)
 
 
 def revived(params: dict[str, Any]) -> dict[str, Any]:

@@ -32,5 +32,10 @@ def can_change_status(actor: Actor) -> bool:
 
 
 def can_change_members(actor: Actor, merchant_id: int) -> bool:
-    """May this actor add and remove members?"""
+    """May this actor invite and remove members?"""
     return actor.belongs_to(merchant_id, Role.OWNER) or actor.has(Role.STAFF, Role.MANAGER, Role.ADMIN)
+
+
+def can_add_at_once(actor: Actor) -> bool:
+    """May this actor make somebody on file a member without asking that person, and so learn who is on file?"""
+    return actor.has(Role.STAFF, Role.MANAGER, Role.ADMIN)

@@ -236,21 +236,21 @@ async def close_shop(actor: Actor, shop_uid: UUID, closed_on: date) -> None:
 
 
 async def add_member(actor: Actor, merchant_id: int, login: str, roles: Sequence[Role]) -> None:
-    """Give a person on file roles in the merchant.
+    """Give a person on file roles in the merchant, at once; owners invite instead.
 
     Raises:
-        NotFound, Forbidden: the actor may not.
+        NotFound, Forbidden: only the desk may, since the answer tells who is on file.
         Invalid: nobody is on file with this phone or e-mail, or no merchant role was chosen.
     """
     if not rights.can_see(actor, merchant_id):
         raise NotFound()
-    if not rights.can_change_members(actor, merchant_id):
+    if not rights.can_add_at_once(actor):
         raise Forbidden()
     if not roles or not set(roles) <= MERCHANT_ROLES:
         raise Invalid.field("roles", N_("Choose at least one role."))
     person_id = await accounts.known_person(login)
     if person_id is None:
-        raise Invalid.field("login", N_("Nobody is on file with this phone number or e-mail. The front desk can add them."))
+        raise Invalid.field("login", N_("Nobody is on file with this phone number or e-mail."))
     async with database.transaction():
         for role in roles:
             await accounts.grant(actor, person_id, role, "merchant", merchant_id)

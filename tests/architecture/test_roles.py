@@ -27,6 +27,7 @@ from incubator.accounts import service as accounts
 from incubator.ground import clock, database
 from incubator.ground.queue import service as queue
 from incubator.ground.rights import Actor, Role
+from incubator.invitations import queries as invited, service as invitations
 from incubator.merchants import service as merchants
 from studio.control import service as control
 from studio.control.switchboard import Switchboard
@@ -78,6 +79,7 @@ class Town:
     closure: UUID
     call: UUID
     helper: UUID
+    invitation: UUID
     job: int
     roles: dict[str, Someone]
     stranger: Someone
@@ -153,11 +155,13 @@ async def town(app: Any, people: People, redis: Any, monkeypatch: pytest.MonkeyP
     shop = await merchants.add_shop(people.alice, people.sunrise_id, platform="taobao", name="铁棍山药")
     closed = await calendars.close(people.dora, calendars.Extent((room.unit.id,)), later.moved(DAY), reason="x")
     call = await control.call_staff(people.alice, room.unit.id, room.session)
+    await invitations.invite(people.alice, people.sunrise_id, "13900000000", [Role.MEMBER])
+    invitation = (await invited.sent(people.alice, people.sunrise_id))[0].uid
     helper = await person("Helper", 14, Role.MEMBER, "merchant", people.sunrise_id)
     helper_uid = await database.fetchval("SELECT uid FROM people WHERE id = $1", helper.person_id)
     await queue.plan("release_holds", "roles", clock.now())
     job = await database.fetchval("SELECT id FROM jobs WHERE key = 'roles'")
-    yield Town(app, people, room, held, paired.uid, shown.code, shop, closed.uid, call, helper_uid, job, await _everybody(people, paired.token),
+    yield Town(app, people, room, held, paired.uid, shown.code, shop, closed.uid, call, helper_uid, invitation, job, await _everybody(people, paired.token),
                await _browser(people.charlie))
     board = getattr(app.state, "switchboard", None)
     if board is not None:
@@ -215,7 +219,8 @@ def _address(town: Town, method: str, path: str) -> str:
     uid = next(value for prefix, value in (
         ("/live-sessions", town.room.session), ("/reservations", town.room.booking.uid), ("/book/done", town.room.booking.uid),
         ("/units", town.room.unit.uid), ("/rigs", town.room.rig.uid), ("/devices", town.device),
-        ("/merchants", town.people.sunrise_uid), ("/shops", town.shop), ("/closures", town.closure), ("/help-calls", town.call), ("", "")) if path.startswith(prefix))
+        ("/merchants", town.people.sunrise_uid), ("/shops", town.shop), ("/closures", town.closure), ("/help-calls", town.call),
+        ("/invitations", town.invitation), ("", "")) if path.startswith(prefix))
     reservation = town.held.uid if path.endswith("/confirm") else town.room.booking.uid
     values = {
         "{uid:uuid}": uid, "{session_id:uuid}": town.room.session, "{reservation_id:uuid}": reservation, "{code:str}": town.pairing_code,
@@ -242,6 +247,7 @@ async def is_allowed(town: Town, someone: Someone, method: str, path: str) -> bo
         async with database.transaction():
             await _forget_tries(town)
             await _own_hold(town, someone)
+            await _own_invitation(town, someone)
             found = await (_socket(town, someone, path) if method == "SOCKET" else _request(town, someone, method, path))
             raise Undo
     return found
@@ -257,6 +263,13 @@ async def _own_hold(town: Town, someone: Someone) -> None:
     """Let the hold be this person's if it could be: a hold belongs to one person, not to the merchant."""
     if someone.actor is not None and someone.actor.belongs_to(town.people.sunrise_id):
         await database.execute("UPDATE reservations SET person = $2 WHERE id = $1", town.held.id, someone.actor.person_id)
+
+
+async def _own_invitation(town: Town, someone: Someone) -> None:
+    """Let the invitation be this person's: it is for a person, not for a role."""
+    if someone.actor is not None:
+        await database.execute("UPDATE invitations SET login = (SELECT phone FROM people WHERE id = $2) WHERE uid = $1",
+                               town.invitation, someone.actor.person_id)
 
 
 async def _request(town: Town, someone: Someone, method: str, path: str) -> bool:

@@ -1,5 +1,6 @@
 """The list of merchants and one merchant whole."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -61,3 +62,49 @@ async def test_staff_put_a_merchant_on_file(people: People, client_for: Callable
                                                        "kind": "natural_person"})
     assert answer.status_code == 303
     assert "许家小米" in (await client.get(answer.headers["location"])).text
+
+
+async def test_inviting_tells_nobody_who_is_on_file(people: People, client_for: Callable[[Any], Any]) -> None:
+    """A number on file and one that is not get the same answer, and neither brings a name."""
+    client = await client_for(people.alice)
+    pages = []
+    for login in ("13800000003", "13999990003"):
+        answer = await change(client, people, "members", login=login, roles="streamer")
+        assert answer.status_code == 303
+        page = (await client.get(f"/merchants/{people.sunrise_uid}")).text
+        assert "Charlie" not in page
+        pages.append(page.partition('id="members"')[2].partition('id="shops"')[0])
+        assert f"{login[:3]}****0003" in pages[-1]
+        await client.post(re.findall(r"/invitations/[0-9a-f-]+/withdraw", page)[0], data={"_token": token_in(page)})
+    one, two = (re.sub(r"/invitations/[0-9a-f-]+/", "", page).replace("1399", "1380").replace("139*", "138*") for page in pages)
+    assert one == two
+
+
+async def test_eleven_invitations_in_an_hour_are_too_many(people: People, client_for: Callable[[Any], Any]) -> None:
+    client = await client_for(people.alice)
+    token = token_in((await client.get(f"/merchants/{people.sunrise_uid}")).text)
+    statuses = []
+    for number in range(11):
+        fields = {"_token": token, "login": f"1391000{number:04}", "roles": "member"}
+        statuses.append((await client.post(f"/merchants/{people.sunrise_uid}/members", data=fields)).status_code)
+    assert statuses == [303] * 10 + [429]
+
+
+async def test_the_desk_adds_at_once(people: People, client_for: Callable[[Any], Any]) -> None:
+    client = await client_for(people.dora)
+    assert (await change(client, people, "members", login="13999999999", roles="member")).status_code == 422
+    assert (await change(client, people, "members", login="13800000003", roles="member")).status_code == 303
+    assert "Charlie" in (await client.get(f"/merchants/{people.sunrise_uid}")).text
+
+
+async def test_the_invited_answers_at_home(people: People, client_for: Callable[[Any], Any]) -> None:
+    await change(await client_for(people.alice), people, "members", login="charlie@example.com", roles="streamer")
+    client = await client_for(people.charlie)
+    assert "朝阳山药有限公司" in (await client.get("/notices")).text
+    page = (await client.get("/")).text
+    address = re.findall(r"/invitations/[0-9a-f-]+/accept", page)[0]
+    answer = await client.post(address, data={"_token": token_in(page)})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/merchants/{people.sunrise_uid}")
+    assert (await client.get(answer.headers["location"])).status_code == 200
+    assert "/invitations/" not in (await client.get("/")).text
+    assert (await client.post(address, data={"_token": token_in(page)})).status_code == 404

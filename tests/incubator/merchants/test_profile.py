@@ -96,8 +96,8 @@ async def test_a_shop_with_wrong_fields_is_refused(people: People) -> None:
     assert {error.field for error in refusal.value.errors} == {"platform", "name", "url", "opened_on"}
 
 
-async def test_the_owner_adds_and_removes_members(people: People) -> None:
-    await service.add_member(people.alice, people.sunrise_id, "charlie@example.com", [Role.STREAMER, Role.CONTROLLER])
+async def test_the_desk_adds_and_the_owner_removes_members(people: People) -> None:
+    await service.add_member(people.dora, people.sunrise_id, "charlie@example.com", [Role.STREAMER, Role.CONTROLLER])
     members = {member.name: member.roles for member in await queries.members(people.sunrise_id)}
     assert members["Charlie"] == ("streamer", "controller")
     await service.remove_member(people.alice, people.sunrise_id, people.charlie.person_id or 0)
@@ -106,7 +106,7 @@ async def test_the_owner_adds_and_removes_members(people: People) -> None:
 
 async def test_an_unknown_member_is_explained(people: People) -> None:
     with pytest.raises(Invalid) as refusal:
-        await service.add_member(people.alice, people.sunrise_id, "13999999999", [Role.MEMBER])
+        await service.add_member(people.dora, people.sunrise_id, "13999999999", [Role.MEMBER])
     assert refusal.value.errors[0].field == "login"
 
 
