@@ -43,7 +43,7 @@ async def received(actor: Actor) -> list[Received]:
     """Return the invitations that wait for the actor's answer, newest first; they lapse after 30 days."""
     rows = await database.fetch(
         f"SELECT i.uid, m.name, b.name, i.invited_at, i.roles {STANDS} ORDER BY i.id DESC", actor.person_id, clock.now() - VALID)
-    return [Received(*list(row)[:-1], tuple(row["roles"])) for row in rows]
+    return [Received(row[0], row[1], row[2], row[3], tuple(row["roles"])) for row in rows]
 
 
 async def sent(actor: Actor, merchant_id: int) -> list[Sent]:
@@ -53,4 +53,4 @@ async def sent(actor: Actor, merchant_id: int) -> list[Sent]:
     rows = await database.fetch(
         "SELECT uid, login, invited_at, roles FROM invitations WHERE merchant = $1 AND ended_at IS NULL AND invited_at > $2"
         " ORDER BY id DESC", merchant_id, clock.now() - VALID)
-    return [Sent(*list(row)[:-1], tuple(row["roles"])) for row in rows]
+    return [Sent(row[0], row[1], row[2], tuple(row["roles"])) for row in rows]

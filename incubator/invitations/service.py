@@ -81,7 +81,8 @@ async def _answered(actor: Actor, uid: UUID, outcome: str) -> Any:
     """Close the actor's invitation and return it; of two answers at once, one finds it closed."""
     row = await database.fetchrow(
         "UPDATE invitations SET outcome = $4, ended_at = $5 FROM"
-        f" (SELECT i.id AS found, p.id AS person, m.uid AS merchant_uid {STANDS} AND i.uid = $3) AS one WHERE id = one.found AND ended_at IS NULL RETURNING id, merchant, roles, person, merchant_uid",
+        f" (SELECT i.id AS found, p.id AS person, m.uid AS merchant_uid {STANDS} AND i.uid = $3) AS one"
+        " WHERE id = one.found AND ended_at IS NULL RETURNING id, merchant, roles, person, merchant_uid",
         actor.person_id, clock.now() - VALID, uid, outcome, clock.now())
     if row is None:
         raise NotFound()
