@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from frontend import attempts, routes
 from frontend.api.operations import ABOUT, Description, components
-from frontend.auth import Gate
+from frontend.auth import Gate, add_headers
 from frontend.composition import House, open_house
 from frontend.errors import answer
 from frontend.feeds import switchboard_life
@@ -49,6 +49,7 @@ def build(house: House | None = None, settings: Settings | None = None) -> Lites
         route_handlers=[health, static, *routes.HANDLERS],
         middleware=[Gate(chosen.base_url)],
         exception_handlers={Exception: answer},
+        before_send=[add_headers],
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(  # named, since without a plugin pages with scripts of other sites would be served
             title="Kaibo", version="1", description=ABOUT, path="/api", render_plugins=[Description()], components=components(),

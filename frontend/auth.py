@@ -106,8 +106,10 @@ def form_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
 def is_ours(request_origin: str | None, fetch_site: str | None, host: str, base_url: str | None) -> bool:
     """Tell whether an unsafe request comes from our own pages, by Origin or else by Sec-Fetch-Site."""
     if request_origin is not None:
-        expected = urlsplit(base_url).netloc if base_url else host
-        return urlsplit(request_origin).netloc == expected != ""
+        theirs, ours = urlsplit(request_origin), urlsplit(base_url or f"//{host}")
+        if base_url and theirs.scheme != ours.scheme:
+            return False  # without an address of our own we cannot know: a proxy may speak TLS for us
+        return theirs.netloc == ours.netloc != ""
     return fetch_site == "same-origin"
 
 
@@ -142,7 +144,7 @@ class Gate(ASGIMiddleware):
         i18n.use(_language(connection, found), zone)
         self._refuse_foreign(connection, found)
         _refuse_reader(connection, found)
-        await next_app(scope, receive, _with_headers(send, request_id))
+        await next_app(scope, receive, send)
 
     def _refuse_foreign(self, connection: ASGIConnection[Any, Any, Any, Any], found: Who) -> None:
         if found.means == "token" or _is_safe(connection):
@@ -208,17 +210,17 @@ async def _identify(connection: ASGIConnection[Any, Any, Any, Any], request_id: 
     return Who(Actor(None, "", request_id=request_id), "none")
 
 
-def _with_headers(send: Send, request_id: str) -> Send:
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = list(message.get("headers", ()))
-            headers += [*HEADERS, (b"x-request-id", request_id.encode())]
-            if not any(name.lower() == b"cache-control" for name, _ in headers):
-                headers.append((b"cache-control", b"no-store"))
-            message["headers"] = headers
-        await send(message)
-
-    return send_with_headers
+async def add_headers(message: Message, scope: Scope) -> None:
+    """Give every answer its headers, refusals by the router and files too; Litestar calls it before each message."""
+    if message["type"] != "http.response.start":
+        return
+    headers = list(message.get("headers", ()))
+    present = {name.lower() for name, _ in headers}
+    wanted = [*HEADERS, (b"cache-control", b"no-store")]
+    headers += [(name, value) for name, value in wanted if name not in present]
+    if number := scope["state"].get("request_id"):
+        headers.append((b"x-request-id", number.encode()))
+    message["headers"] = headers
 
 
 def request_id_of(request: Request[Any, Any, Any]) -> str:

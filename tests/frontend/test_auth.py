@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from frontend import limits
+from frontend.auth import is_ours
 from frontend.composition import connect_redis
 from frontend.pages.sign_in import safe_next
 from tests.frontend.conftest import ORIGIN
@@ -134,11 +135,24 @@ async def test_a_refusal_speaks_the_readers_language(anonymous: httpx.AsyncClien
     assert chinese.json()["detail"] != english.json()["detail"]
 
 
-async def test_every_answer_carries_the_policy(anonymous: httpx.AsyncClient) -> None:
-    answer = await anonymous.get("/sign-in")
+@pytest.mark.parametrize(("path", "status"), [
+    ("/sign-in", 200), ("/nowhere", 404), ("/sign-out", 405), ("/days", 303), ("/static/x/nothing.css", 404),
+    ("/api/v1/spaces", 401)])
+async def test_every_answer_carries_the_policy(anonymous: httpx.AsyncClient, path: str, status: int) -> None:
+    answer = await anonymous.get(path)
+    assert answer.status_code == status
+    assert answer.headers["cache-control"]
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     assert "unsafe" not in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(("origin", "base_url", "is_so"), [
+    ("https://kaibo.example", "https://kaibo.example", True), ("http://kaibo.example", "https://kaibo.example", False),
+    ("https://kaibo.example:444", "https://kaibo.example", False), ("http://127.0.0.1:8000", None, True),
+    ("http://127.0.0.1:8001", None, False), ("null", None, False), ("", "https://kaibo.example", False)])
+def test_which_origins_are_ours(origin: str, base_url: str | None, is_so: bool) -> None:
+    assert is_ours(origin, None, "127.0.0.1:8000", base_url) is is_so
 
 
 async def test_demo_accounts_are_offered_in_a_demo(anonymous: httpx.AsyncClient) -> None:
