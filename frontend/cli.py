@@ -12,11 +12,9 @@ import uvicorn
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 
 from frontend import demo, director_process, run, worker
-from frontend.composition import open_house
+from frontend.cli_accounts import add_parsers
 from frontend.http import LimitedHttp
-from incubator.accounts import service as accounts
 from incubator.ground import database, secrets
-from incubator.ground.rights import house
 from incubator.ground.settings import BadSetting, Settings, load
 
 APPS = ("incubator", "booking", "studio", "frontend")
@@ -51,12 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     add("migrate", _migrate, "Bring the database to this version.")
     add("demo", _demo, "Fill an empty installation with a believable centre.")
     add("new-key", _new_key, "Print a fresh secrets key.")
-    token = add("token", _token, "Make an API token for a person and print it once.")
-    token.add_argument("action", choices=["create"])
-    token.add_argument("--for", dest="login", required=True, help="phone number or e-mail of the person")
-    token.add_argument("--label", default="token")
-    token.add_argument("--days", type=int, default=90)
-    token.add_argument("--read-only", action="store_true")
+    add_parsers(add)
     return parser
 
 
@@ -114,19 +107,4 @@ def _demo(settings: Settings, _options: argparse.Namespace) -> int:
 
 def _new_key(_settings: Settings, _options: argparse.Namespace) -> int:
     print(secrets.new_key())
-    return 0
-
-
-def _token(settings: Settings, options: argparse.Namespace) -> int:
-    return asyncio.run(_create_token(settings, options))
-
-
-async def _create_token(settings: Settings, options: argparse.Namespace) -> int:
-    async with open_house(settings, connections=2):
-        person_id = await accounts.known_person(options.login)
-        if person_id is None:
-            print(f"kaibo: nobody is on file with {options.login}", file=sys.stderr)
-            return 1
-        actor = house("command line")
-        print(await accounts.create_token(actor, person_id, options.label, days=options.days, can_write=not options.read_only))
     return 0

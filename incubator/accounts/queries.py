@@ -1,5 +1,6 @@
 """Who is asking: the actor behind a cookie or an API token; and people as lists show them."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -113,7 +114,22 @@ async def person_id_by_uid(uid: UUID) -> int | None:
     return found
 
 
-async def person_id_by_login(login: str) -> int | None:
-    """Return the inner id of the person with this phone number or e-mail address, None when unknown."""
-    found: int | None = await database.fetchval("SELECT id FROM people WHERE phone = $1 OR email = $1", login)
-    return found
+class TokenRow(msgspec.Struct, frozen=True):
+    """One API token, never the token itself."""
+
+    id: int
+    label: str
+    can_write: bool
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+async def tokens_of(actor: Actor, person_id: int) -> list[TokenRow]:
+    """Return a person's API tokens, oldest first; empty for everybody but the person and administrators."""
+    if actor.person_id != person_id and not actor.has(Role.ADMIN):
+        return []
+    rows = await database.fetch(
+        "SELECT id, label, can_write, created_at, expires_at, revoked_at FROM api_tokens WHERE person = $1 ORDER BY id",
+        person_id)
+    return [TokenRow(*row) for row in rows]

@@ -9,12 +9,15 @@ from incubator.accounts.search import search_words
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
 from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, KaiboError, NotFound
+from incubator.ground.notices.service import tell
 from incubator.ground.rights import MERCHANT_ROLES, Actor, Role, Scope
 from incubator.ground.values import new_uid, phone as checked_phone
 
 MERCHANT_IDLE, MERCHANT_LONGEST = timedelta(days=30), timedelta(days=90)
+LONGEST_REASON = 200
 STAFF_LONGEST = timedelta(hours=12)
 TOKEN_PREFIX = "kaibo_"
+TOKENS_LEFT = N_("Your password was changed. These API tokens still work: {tokens}. If one is not yours, have it revoked.")
 
 
 class WrongSignIn(KaiboError):
@@ -168,7 +171,7 @@ async def act_for(actor: Actor, token: str, merchant_id: int | None) -> None:
 
 
 async def change_password(actor: Actor, old: str, new: str, keep_token: str | None = None) -> None:
-    """Set a new password and close all other sign-ins of the person.
+    """Set a new password and close all other sign-ins of the person; a notice names the API tokens that live on.
 
     Raises:
         Forbidden: nobody is signed in.
@@ -186,6 +189,15 @@ async def change_password(actor: Actor, old: str, new: str, keep_token: str | No
         await database.execute("DELETE FROM sign_ins WHERE person = $1 AND token_hash <> $2",
                                actor.person_id, token_hash(keep_token or ""))
         await record(actor, "change_password", "person", actor.person_id)
+        await _tell_of_tokens(actor.person_id)
+
+
+async def _tell_of_tokens(person_id: int) -> None:
+    """Say which API tokens a new password leaves alive: programs go on, and so would a thief's."""
+    rows = await database.fetch(
+        "SELECT label FROM api_tokens WHERE person = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY id", person_id)
+    if rows:
+        await tell(person_id, f"tokens-left:{new_uid()}", TOKENS_LEFT, {"tokens": [row["label"] for row in rows]}, "/notices")
 
 
 async def set_locale(actor: Actor, locale: str) -> None:
@@ -210,6 +222,67 @@ async def create_token(actor: Actor, person_id: int, label: str, *, days: int = 
         )
         await record(actor, "create_token", "api_token", token_id, after={"person": person_id, "label": label, "days": days})
     return token
+
+
+async def revoke_token(actor: Actor, token_id: int) -> None:
+    """End an API token at once; a second time changes nothing.
+
+    Raises:
+        NotFound: no such token, or not visible to the actor: only the person and administrators see it.
+    """
+    person_id = await database.fetchval("SELECT person FROM api_tokens WHERE id = $1", token_id)
+    if person_id is None or (actor.person_id != person_id and not actor.has(Role.ADMIN)):
+        raise NotFound()
+    async with database.transaction():
+        if await database.execute("UPDATE api_tokens SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", token_id):
+            await record(actor, "revoke_token", "api_token", token_id, before={"person": person_id})
+
+
+async def close_account(actor: Actor, person_id: int, reason: str) -> None:
+    """Keep a person out: sign-ins and API tokens end with their next request, open controls within 5 s; closing twice is fine.
+
+    Roles stay, so that the account can be opened again with another password; tokens stay revoked.
+
+    Raises:
+        Forbidden: only administrators may.
+        NotFound: the person has no account.
+        Invalid: no reason, or a very long one.
+    """
+    reason = await _may_settle(actor, person_id, reason)
+    async with database.transaction():
+        await database.execute("UPDATE accounts SET disabled_at = coalesce(disabled_at, $2) WHERE person = $1",
+                               person_id, clock.now())
+        await database.execute("DELETE FROM sign_ins WHERE person = $1", person_id)
+        await database.execute("UPDATE api_tokens SET revoked_at = now() WHERE person = $1 AND revoked_at IS NULL", person_id)
+        await record(actor, "close_account", "person", person_id, reason=reason)
+
+
+async def open_account(actor: Actor, person_id: int, reason: str, password: str | None = None) -> None:
+    """Let a person in again; with a `password` the old one, which somebody else may know, fits no more.
+
+    Raises:
+        Forbidden, NotFound: as `close_account`.
+        Invalid: no reason, a very long one, or a weak password.
+    """
+    reason = await _may_settle(actor, person_id, reason)
+    fresh = None if password is None else await passwords.hashed(rules.checked_password(password))
+    async with database.transaction():
+        await database.execute(
+            "UPDATE accounts SET disabled_at = NULL, password_hash = coalesce($2, password_hash),"
+            " password_changed_at = CASE WHEN $2::text IS NULL THEN password_changed_at ELSE $3 END WHERE person = $1",
+            person_id, fresh, clock.now())
+        await database.execute("DELETE FROM sign_ins WHERE person = $1", person_id)  # one that began while it was being closed
+        await record(actor, "open_account", "person", person_id, after={"new_password": fresh is not None}, reason=reason)
+
+
+async def _may_settle(actor: Actor, person_id: int, reason: str) -> str:
+    if not actor.has(Role.ADMIN):
+        raise Forbidden()
+    if not await database.fetchval("SELECT 1 FROM accounts WHERE person = $1", person_id):
+        raise NotFound()
+    if not rules.visible(reason):
+        raise Invalid.field("reason", N_("Say why."))
+    return rules.checked_name(reason, "reason", LONGEST_REASON)
 
 
 async def known_person(login: str) -> int | None:

@@ -6,7 +6,9 @@ import pytest
 
 from incubator.accounts import queries, service
 from incubator.ground import database
-from incubator.ground.errors import Forbidden, Invalid
+from incubator.ground.audit import queries as audit
+from incubator.ground.errors import Forbidden, Invalid, NotFound
+from incubator.ground.notices import queries as notices
 from incubator.ground.rights import Role
 from tests.people import HOUSE, PASSWORD, People
 
@@ -60,11 +62,63 @@ async def test_a_merchant_idle_for_a_month_is_out(people: People) -> None:
 
 
 async def test_a_closed_account_is_out_at_once(people: People) -> None:
-    token = await service.sign_in("13800000001", PASSWORD)
-    await database.execute("UPDATE accounts SET disabled_at = now() WHERE person = $1", people.alice.person_id)
-    assert await queries.by_cookie(token) is None
+    alice = people.alice.person_id or 0
+    cookie, token = await service.sign_in("13800000001", PASSWORD), await service.create_token(people.alice, alice, "till")
+    await service.close_account(people.ada, alice, "phone stolen")
+    assert await queries.by_cookie(cookie) is None
+    assert await queries.by_api_token(token) is None
     with pytest.raises(service.WrongSignIn):
         await service.sign_in("13800000001", PASSWORD)
+    [newest] = (await audit.history_of("person", alice))[:1]
+    assert (newest.verb, newest.actor, newest.reason) == ("close_account", "Ada", "phone stolen")
+
+
+async def test_an_opened_account_brings_nothing_old_back(people: People) -> None:
+    alice = people.alice.person_id or 0
+    cookie, token = await service.sign_in("13800000001", PASSWORD), await service.create_token(people.alice, alice, "till")
+    await service.close_account(people.ada, alice, "phone stolen")
+    await service.open_account(people.ada, alice, "she has a new one", "another long one")
+    assert await queries.by_cookie(cookie) is None
+    assert await queries.by_api_token(token) is None
+    with pytest.raises(service.WrongSignIn):
+        await service.sign_in("13800000001", PASSWORD)
+    assert await service.sign_in("13800000001", "another long one")
+
+
+async def test_only_administrators_close_accounts(people: People) -> None:
+    for verb in (service.close_account, service.open_account):
+        for actor in (people.alice, people.dora, people.mia):
+            with pytest.raises(Forbidden):
+                await verb(actor, people.bob.person_id or 0, "so")
+        with pytest.raises(NotFound):
+            await verb(people.ada, 0, "so")
+        with pytest.raises(Invalid):
+            await verb(people.ada, people.bob.person_id or 0, "")
+
+
+async def test_a_token_is_revoked_by_its_person_and_administrators(people: People) -> None:
+    for actor in (people.alice, people.ada):
+        token = await service.create_token(people.alice, people.alice.person_id or 0, "till")
+        newest = (await queries.tokens_of(people.alice, people.alice.person_id or 0))[-1]
+        with pytest.raises(NotFound):
+            await service.revoke_token(people.bob, newest.id)
+        assert await queries.by_api_token(token) is not None
+        await service.revoke_token(actor, newest.id)
+        await service.revoke_token(actor, newest.id)
+        assert await queries.by_api_token(token) is None
+    assert await queries.tokens_of(people.bob, people.alice.person_id or 0) == []
+
+
+async def test_a_new_password_names_the_tokens_that_live_on(people: People) -> None:
+    alice = people.alice.person_id or 0
+    await service.change_password(people.alice, PASSWORD, "another long one")
+    assert await notices.latest(alice) == []
+    for label in ("till", "wall"):
+        await service.create_token(people.alice, alice, label)
+    await service.revoke_token(people.alice, (await queries.tokens_of(people.alice, alice))[0].id)
+    await service.change_password(people.alice, "another long one", PASSWORD)
+    [notice] = await notices.latest(alice)
+    assert (notice.msgid, notice.params) == (service.TOKENS_LEFT, {"tokens": ["wall"]})
 
 
 async def test_leaving_a_merchant_works_with_the_next_request(people: People) -> None:
