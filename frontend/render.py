@@ -72,6 +72,8 @@ def _scripts(names: tuple[str, ...], _code: str, bare: bool) -> Markup:
     vendored = [] if bare else [name for name in VENDORED if statics.has(name)]
     tags = [f'<script type="application/json" id="words">{data}</script>']
     tags += [f'<script src="{escape(statics.url(name))}" defer></script>' for name in vendored]
+    # else a browser finds imports only when the importing file has come: three round trips before the first tap works
+    tags += [f'<link rel="modulepreload" href="{escape(statics.url(name))}">' for name in statics.modules_of(names)[len(names):]]
     tags += [f'<script type="module" src="{escape(statics.url(name))}"></script>' for name in names]
     return Markup("".join(tags))  # noqa: S704 -- made of our own files and of JSON in which < is escaped
 

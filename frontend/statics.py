@@ -9,8 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from frontend.joined import JOINED, joined
-
 ROOT = Path(__file__).parent / "static"
 PACKAGES = Path(__file__).parent.parent / "node_modules"
 # Third-party modules come from the registry; `npm ci` brings them, nothing of them is committed.
@@ -64,8 +62,6 @@ def _sources() -> dict[str, bytes]:
             found[name] = (PACKAGES / package).read_bytes()
     for name, rules in GENERATED.items():
         found[name] = found.get(name, b"") + b"\n" + rules().encode()
-    for name, root in JOINED.items():
-        found[name] = joined(found, root)
     return found
 
 
@@ -134,17 +130,25 @@ JS_IMPORT = re.compile(r'^import\s[^"]*"(\./[^"]+)"', re.MULTILINE)
 
 
 @cache
+def modules_of(modules: tuple[str, ...]) -> tuple[str, ...]:
+    """Return these modules and all that they import, in the order in which a browser finds them."""
+    found: list[str] = []
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop(0)
+        if name in found or not has(name):
+            continue
+        found.append(name)
+        text = shelf().files[name].body.decode()
+        waiting += [f"{name.rpartition('/')[0]}/{imported[2:]}" for imported in JS_IMPORT.findall(text)]
+    return tuple(found)
+
+
+@cache
 def words_of(modules: tuple[str, ...]) -> tuple[str, ...]:
     """Return the msgids that these modules, and those that they import, ask for with `_("...")`."""
     found: set[str] = set()
-    seen: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        if name in seen or not has(name):
-            continue
-        seen.add(name)
-        text = shelf().files[name].body.decode()
-        found.update(match.encode().decode("unicode_escape") if "\\" in match else match for match in JS_WORD.findall(text))
-        waiting += [f"{name.rpartition('/')[0]}/{imported[2:]}" for imported in JS_IMPORT.findall(text)]
+    for name in modules_of(modules):
+        words = JS_WORD.findall(shelf().files[name].body.decode())
+        found.update(word.encode().decode("unicode_escape") if "\\" in word else word for word in words)
     return tuple(sorted(found))
