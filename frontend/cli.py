@@ -14,6 +14,7 @@ from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 from frontend import demo, director_process, run, worker
 from frontend.cli_accounts import add_parsers
 from frontend.http import LimitedHttp
+from frontend.sockets import LARGEST_MESSAGE, BoundedSocket
 from incubator.ground import database, secrets
 from incubator.ground.settings import BadSetting, Settings, load
 
@@ -60,8 +61,8 @@ def _run(_settings: Settings, _options: argparse.Namespace) -> int:
 def _web(settings: Settings, _options: argparse.Namespace) -> int:
     uvicorn.run(
         "frontend.app:create_app", factory=True, host=settings.host, port=settings.port, http=LimitedHttp, loop="uvloop",
-        ws="websockets-sansio", log_level="warning", access_log=False, timeout_graceful_shutdown=3, server_header=False,
-        proxy_headers=False,
+        ws=BoundedSocket, ws_max_size=LARGEST_MESSAGE, log_level="warning", access_log=False, timeout_graceful_shutdown=3,
+        server_header=False, proxy_headers=False,
     )
     return 0
 

@@ -4,9 +4,10 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -14,14 +15,14 @@ import structlog
 from litestar import Litestar, WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from booking.checkin import queries as checkin
 from booking.reservations import service as reservations
 from frontend import i18n
 from frontend.auth import Who, refuse_socket
 from frontend.composition import AWAY, connect_redis
-from frontend.pages.control_state import Around, around, encode, rig_message, session_message
+from frontend.feeds_line import Crowd, Line, Pace
+from frontend.feeds_rights import identify_again
+from frontend.pages.control_state import around, encode, rig_message, session_message
 from frontend.pages.reasons import reason_text
-from incubator.accounts import queries as accounts
 from incubator.ground import database
 from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
@@ -38,7 +39,12 @@ PATIENCE_S = 3.0  # with the database: a frozen one says nothing and closes noth
 WRITTEN_S = 0.7
 VIEWER_LIFE_S = 12
 LONGEST_MESSAGE = 20_000
-GONE_SIGNED_OUT, GONE_NOT_YOURS = 4401, 4404
+MOST_AT_ONCE, MOST_PER_S = 40, 20  # asks: more than two hands can do
+MOST_UNANSWERED = 32
+REREAD_PAUSE_S = 0.25
+LEAVE_S = 1.0
+GONE_SIGNED_OUT, GONE_NOT_YOURS, GONE_TOO_MUCH = 4401, 4404, 4429
+GONE = (WebSocketDisconnect, RuntimeError, OSError)  # how a server says that nobody is there any more; TimeoutError is one too
 UNREACHABLE = N_("Not done: the database does not answer. Scenes, sound and panic still work.")
 NOT_UNDERSTOOD = N_("This page is older than the product. Reload it.")
 COMMANDS = {kind.__struct_config__.tag for kind in wire.Command.__args__}
@@ -49,7 +55,7 @@ class Ask(msgspec.Struct, frozen=True):
     """What a page asks; `id` comes back with the answer."""
 
     type: str
-    id: str = ""
+    id: Annotated[str, msgspec.Meta(max_length=64)] = ""
     params: dict[str, Any] = {}
 
 
@@ -72,17 +78,6 @@ async def switchboard_life(app: Litestar) -> AsyncIterator[None]:
     found: Switchboard | None = getattr(app.state, "switchboard", None)
     if found is not None:
         await found.close()
-
-
-async def identify_again(found: Who) -> Actor | None:
-    """Return who this is now, with the rights of now; None after signing out, or when the tablet was revoked."""
-    request_id = found.actor.request_id
-    if found.means == "cookie":
-        session = await accounts.by_cookie(found.token, request_id)
-        return None if session is None else session.actor
-    if found.means == "device":
-        return await checkin.device_actor(found.token, request_id)
-    return None
 
 
 def answer_of(ask_id: str, outcome: str, code: str = "", text: str = "") -> dict[str, Any]:
@@ -171,7 +166,11 @@ async def count_viewers(redis: Any, session_uid: UUID, key: str, *, leaving: boo
 
 
 class Console:
-    """One open control page; keeps its checked right and reads it again every 5 s, so that it outlives the database."""
+    """One open control page; keeps its checked right and reads it again every 5 s, so that it outlives the database.
+
+    Hearing, reading rights and sending are tasks of their own, and none waits for another: a page that takes nothing any more
+    loses its right as soon as every other.
+    """
 
     def __init__(self, socket: Socket, board: Switchboard, found: Who, place: Seat) -> None:
         self._socket = socket
@@ -180,61 +179,92 @@ class Console:
         self._actor = found.actor
         self._place = place
         self._key = secrets.token_hex(8)
-        self._around: Around | None = None
         self._told = ""
         self._seen: object = None
+        self._is_ours = False
         self._wake = asyncio.Event()
         self._answering: set[asyncio.Task[None]] = set()
+        self._pace = Pace(MOST_AT_ONCE, MOST_PER_S)
+        self._line = Line(socket.send_data)
+        self._end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def end(self, code: int) -> None:
+        """Let the page go with this code."""
+        if not self._end.done():
+            self._end.set_result(code)
 
     async def run(self) -> None:
         """Serve the page until it closes or its right ends."""
-        tasks = [asyncio.create_task(part) for part in (self._hear(), self._watch(), self._reread())]
+        parts = [asyncio.create_task(part) for part in (self._hear(), self._watch(), self._reread(), self._line.write())]
+        ends: list[asyncio.Future[Any]] = [*parts, self._end]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                with suppress(WebSocketDisconnect, RuntimeError):
-                    task.result()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*tasks, *self._answering):
+            for task in (*parts, *self._answering):
                 task.cancel()
-            await asyncio.gather(*tasks, *self._answering, return_exceptions=True)
-            await count_viewers(self._board.redis, self._place.session_uid, self._key, leaving=True)
+            found = await asyncio.gather(*parts, return_exceptions=True)
+            await self._leave()
+        for error in found:
+            if isinstance(error, TimeoutError):
+                log.warning("control page takes nothing", person=self._actor.person_id, device=self._actor.device_id)
+            elif isinstance(error, Exception) and not isinstance(error, GONE):
+                raise error
+
+    async def _leave(self) -> None:
+        """Say farewell where somebody listens; nothing is waited for that may not come."""
+        with suppress(*GONE):
+            async with asyncio.timeout(LEAVE_S):
+                if self._end.done():
+                    await self._socket.close(self._end.result())
+        with suppress(*GONE):
+            async with asyncio.timeout(LEAVE_S):
+                await count_viewers(self._board.redis, self._place.session_uid, self._key, leaving=True)
 
     async def _hear(self) -> None:
         while True:
             text = await self._socket.receive_data(mode="text")
+            if not self._pace.allows(time.monotonic()) or len(self._answering) + self._line.owed >= MOST_UNANSWERED:
+                log.warning("control page asks too much", person=self._actor.person_id, device=self._actor.device_id)
+                self.end(GONE_TOO_MUCH)
+                return
             try:
                 ask = msgspec.json.decode(text[:LONGEST_MESSAGE], type=Ask)
-            except msgspec.DecodeError:
-                await self._send(encode(answer_of("", "refused", "malformed", i18n.gettext(NOT_UNDERSTOOD))))
+            except (msgspec.DecodeError, RecursionError):
+                self._line.answer(encode(answer_of("", "refused", "malformed", i18n.gettext(NOT_UNDERSTOOD))))
                 continue
             # each in its own task: a panic must not wait behind a scene whose answer is still out
-            self._start(self._answer(ask))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+            task = asyncio.create_task(self._answer(ask))
+            self._answering.add(task)
+            task.add_done_callback(self._answered)
 
     async def _answer(self, ask: Ask) -> None:
-        answer = await act(self._board, self._actor, self._place, ask)
-        await self._send(encode(answer))
-        if ask.type not in COMMANDS and ask.type != "panic":
+        self._line.answer(encode(await act(self._board, self._actor, self._place, ask)))
+        if ask.type in VERBS:
             self._wake.set()
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        """Forget a task; the page itself says "not confirmed" when nothing came back."""
+        self._answering.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("no answer for a control page", why=f"{type(error).__name__}: {error}"[:200])
 
     async def _watch(self) -> None:
         if not self._place.rig_id:
             await asyncio.Event().wait()
         async for frame in self._board.watch(self._place.rig_id):
             if frame.kind == "snapshot":
-                await self._tell_rig(Seen(wire.snapshot(frame.body), frame.age_s))
-            elif frame.kind == "meters":
-                await self._send('{"type":"meters","meters":' + frame.body.decode() + "}")
+                self._tell_rig(Seen(wire.snapshot(frame.body), frame.age_s))
+            elif frame.kind == "meters" and self._is_ours:
+                self._line.tell("meters", '{"type":"meters","meters":' + frame.body.decode() + "}")
 
-    async def _tell_rig(self, found: Seen) -> None:
-        await self._send(encode(rig_message(found, self._place)))
+    def _tell_rig(self, found: Seen) -> None:
+        self._line.tell("rig", encode(rig_message(found, self._place)))
         snapshot = found.snapshot
         plan = snapshot.plan
+        self._is_ours = plan.session == self._place.session_id  # what is heard in the room is for those alone who have it
+        if not self._is_ours:
+            self._line.leave_out("meters")
         seen = (plan.version, plan.state, plan.key_shown, plan.cut_off_at, snapshot.sending.phase, snapshot.record.phase)
         if seen != self._seen:
             self._seen = seen
@@ -243,38 +273,43 @@ class Console:
             asyncio.get_running_loop().call_later(WRITTEN_S, self._wake.set)
 
     async def _reread(self) -> None:
-        """Read right and session again: every 5 s, after an own verb, and when the plan changed."""
-        while True:
+        """Read right and session again: every 5 s, after an own verb, and when the plan changed, but never without a pause."""
+        while not self._end.done():
             self._wake.clear()
             try:
-                if not await asyncio.wait_for(self._read(), PATIENCE_S):
-                    return
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._read()
             except (*database.LOST, *database.BUSY) as error:
                 log.warning("control page goes on with its checked right", why=type(error).__name__)
+            await asyncio.sleep(REREAD_PAUSE_S)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), REREAD_S)
+                await asyncio.wait_for(self._wake.wait(), REREAD_S - REREAD_PAUSE_S)
 
-    async def _read(self) -> bool:
+    async def _read(self) -> None:
         actor = await identify_again(self._who)
         if actor is None:
-            await self._socket.close(GONE_SIGNED_OUT)
-            return False
+            self.end(GONE_SIGNED_OUT)
+            return
         try:
             self._actor, self._place = actor, await seat(actor, self._place.session_uid)
-            self._around = await around(actor, self._place.session_uid)
+            found = await around(actor, self._place.session_uid)
         except NotFound:
-            await self._socket.close(GONE_NOT_YOURS)
-            return False
+            self.end(GONE_NOT_YOURS)
+            return
         viewers = await count_viewers(self._board.redis, self._place.session_uid, self._key)
-        message = session_message(self._around, self._place, viewers)
+        message = session_message(found, self._place, viewers)
         told = encode(message | {"now": 0})
         if told != self._told:
             self._told = told
-            await self._send(encode(message))
-        return True
+            self._line.tell("session", encode(message))
 
-    async def _send(self, text: str) -> None:
-        await self._socket.send_data(text, mode="text")
+
+def crowd_of(app: Litestar) -> Crowd:
+    """Return who has pages open in this process."""
+    found: Crowd | None = getattr(app.state, "crowd", None)
+    if found is None:
+        found = app.state.crowd = Crowd()
+    return found
 
 
 async def serve(socket: Socket, found: Who, session_uid: UUID) -> None:
@@ -289,5 +324,7 @@ async def serve(socket: Socket, found: Who, session_uid: UUID) -> None:
         await refuse_socket(socket.send)
         return
     await socket.accept()
-    board = await switchboard_of(socket.app)
-    await Console(socket, board, found, place).run()
+    console = Console(socket, await switchboard_of(socket.app), found, place)
+    who = f"device {found.actor.device_id}" if found.means == "device" else f"person {found.actor.person_id}"
+    with crowd_of(socket.app).joined(who, partial(console.end, GONE_TOO_MUCH)):
+        await console.run()

@@ -7,6 +7,8 @@ const PATIENCE_MS = 3000;
 const WAITS_MS = [100, 300, 700, 1500, 2000];
 const POLL_MS = 1000;
 const GONE = [4401, 4404];
+const TOO_MUCH = 4429; // too many pages are open, or this one asked too much: the line comes back where somebody looks at it
+const SLOW_MS = 30_000;
 const HEADERS = { "content-type": "application/json", accept: "application/json" };
 
 export class Link {
@@ -56,6 +58,12 @@ export class Link {
     if (GONE.includes(code)) {
       this.close();
       this.gone(code);
+      return;
+    }
+    if (code === TOO_MUCH) {
+      this.poll();
+      this.timer = setTimeout(this.wake, SLOW_MS);
+      this.change();
       return;
     }
     this.tries += 1;
