@@ -11,9 +11,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
 
+from booking.reservations.leaving import refuse_while_booked
 from frontend import logs
 from incubator.ground import database, secrets
 from incubator.ground.settings import Settings
+from incubator.merchants import questions
 from incubator.sites.service import CLOCK_CHANNEL, load_clock
 
 # connect raises a bare OSError when the server is away; redis-py retries it only when told to
@@ -35,10 +37,16 @@ def connect_redis(url: str, *, tries: int = 3) -> Redis:
     return client
 
 
+def answer_questions() -> None:
+    """Let the floors above answer what a lower one asks; docs/tour.md lists the questions."""
+    questions.may_leave[:] = [refuse_while_booked]
+
+
 @asynccontextmanager
 async def open_house(settings: Settings, *, connections: int = 10) -> AsyncIterator[House]:
     """Open database, secrets, clock and Redis for one process, and close them at the end."""
     logs.configure(as_json=settings.log_json)
+    answer_questions()
     secrets.use(secrets.keyring(settings.data, settings.secrets_key))
     if settings.database_url:
         database.configure(settings.database_url)

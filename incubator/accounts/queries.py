@@ -10,19 +10,21 @@ from incubator.accounts.service import token_hash
 from incubator.ground import database
 from incubator.ground.rights import Actor, Grant, Role
 
+# What somebody may do now. The grants of a merchant that left sleep: they give nothing, and are there again should it come back.
+GRANTS = """(SELECT array_agg(g.role || ' ' || g.scope || ' ' || coalesce(g.site, g.merchant, 0))
+        FROM grants g LEFT JOIN merchants m ON m.id = g.merchant
+        WHERE g.person = p.id AND g.ended_at IS NULL AND m.status IS DISTINCT FROM 'left') AS grants"""
 # One round trip per request; last_seen is written at most every five minutes, by the caller of `touch`.
-BY_COOKIE = """
+BY_COOKIE = f"""
 SELECT p.id, p.uid, p.name, p.locale, s.acting_merchant, s.last_seen_at < now() - interval '5 minutes' AS is_old,
-       (SELECT array_agg(g.role || ' ' || g.scope || ' ' || coalesce(g.site, g.merchant, 0)) FROM grants g
-        WHERE g.person = p.id AND g.ended_at IS NULL) AS grants
+       {GRANTS}
 FROM sign_ins s JOIN people p ON p.id = s.person JOIN accounts a ON a.person = p.id
 WHERE s.token_hash = $1 AND s.expires_at > now() AND a.disabled_at IS NULL
   AND (s.is_staff OR s.last_seen_at > now() - interval '30 days')"""
 
-BY_TOKEN = """
+BY_TOKEN = f"""
 SELECT p.id, p.uid, p.name, p.locale, NULL::bigint AS acting_merchant, false AS is_old, t.can_write,
-       (SELECT array_agg(g.role || ' ' || g.scope || ' ' || coalesce(g.site, g.merchant, 0)) FROM grants g
-        WHERE g.person = p.id AND g.ended_at IS NULL) AS grants
+       {GRANTS}
 FROM api_tokens t JOIN people p ON p.id = t.person JOIN accounts a ON a.person = p.id
 WHERE t.token_hash = $1 AND t.expires_at > now() AND t.revoked_at IS NULL AND a.disabled_at IS NULL"""
 
@@ -76,8 +78,7 @@ async def actor_of(person_id: int, request_id: str = "") -> Actor | None:
     """Return the actor that a person is now, with roles as of this moment; None when there is no such person."""
     row = await database.fetchrow(
         "SELECT p.id, p.uid, p.name, p.locale, NULL::bigint AS acting_merchant, false AS is_old,"
-        " (SELECT array_agg(g.role || ' ' || g.scope || ' ' || coalesce(g.site, g.merchant, 0)) FROM grants g"
-        "  WHERE g.person = p.id AND g.ended_at IS NULL) AS grants FROM people p WHERE p.id = $1", person_id)
+        f" {GRANTS} FROM people p WHERE p.id = $1", person_id)
     return None if row is None else _session(row, request_id, True).actor
 
 

@@ -15,7 +15,7 @@ from incubator.ground.audit.service import record
 from incubator.ground.errors import N_, Conflict, FieldError, Forbidden, Invalid, NotFound, Stale
 from incubator.ground.rights import MERCHANT_ROLES, Actor, Role
 from incubator.ground.values import new_uid, phone
-from incubator.merchants import rights, rules
+from incubator.merchants import questions, rights, rules
 
 EDITABLE = ("name", "short_name", "kind", "credit_code", "contact_name", "contact_phone", "town", "products")
 LONGEST_TEXT = 200
@@ -26,6 +26,13 @@ class CreditCodeTaken(Conflict):
 
     code = "credit-code-taken"
     msgid = N_("{name} is on file with this credit code already.")
+
+
+class MerchantLeft(Conflict):
+    """Nobody can belong to a merchant that has left."""
+
+    code = "merchant-left"
+    msgid = N_("This merchant has left. Set it to active first.")
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -160,13 +167,18 @@ async def _refuse_taken_code(code: str | None, but_for: int | None) -> None:
         raise CreditCodeTaken(name=name)
 
 
+@database.retried
 async def set_status(actor: Actor, merchant_id: int, version: int, status: str, reason: str) -> None:
     """Pause a merchant, take it back, or note that it left.
+
+    A paused one keeps what it has booked. The people of one that left have no rights through it from their next request on;
+    what still stands in its way upstairs is asked before, in the same transaction.
 
     Raises:
         Forbidden: only managers and administrators may.
         Invalid: no such status, or no reason.
         Stale: changed since `version`.
+        Conflict: it cannot leave yet; the refusal names what stands in the way.
     """
     if not rights.can_change_status(actor):
         raise Forbidden()
@@ -174,11 +186,15 @@ async def set_status(actor: Actor, merchant_id: int, version: int, status: str, 
         raise Invalid.field("status", N_("Choose one of the states."))
     if not visible(reason):
         raise Invalid.field("reason", N_("Say why; the merchant will ask."))
+    reason = checked_name(reason, "reason", LONGEST_TEXT)
     async with database.transaction():
         row = await _locked(merchant_id, version)
+        if status == "left":
+            for ask in questions.may_leave:
+                await ask(merchant_id)
         await database.execute("UPDATE merchants SET status = $2, version = version + 1 WHERE id = $1", merchant_id, status)
         await record(actor, "set_status", "merchant", merchant_id, before={"status": row["status"]},
-                     after={"status": status}, merchant_id=merchant_id, reason=visible(reason))
+                     after={"status": status}, merchant_id=merchant_id, reason=reason)
 
 
 async def add_shop(actor: Actor, merchant_id: int, *, platform: str, name: str, url: str = "",
@@ -241,6 +257,7 @@ async def add_member(actor: Actor, merchant_id: int, login: str, roles: Sequence
     Raises:
         NotFound, Forbidden: only the desk may, since the answer tells who is on file.
         Invalid: nobody is on file with this phone or e-mail, or no merchant role was chosen.
+        MerchantLeft: it has left, so nobody can belong to it.
     """
     if not rights.can_see(actor, merchant_id):
         raise NotFound()
@@ -248,6 +265,8 @@ async def add_member(actor: Actor, merchant_id: int, login: str, roles: Sequence
         raise Forbidden()
     if not roles or not set(roles) <= MERCHANT_ROLES:
         raise Invalid.field("roles", N_("Choose at least one role."))
+    if await database.fetchval("SELECT status FROM merchants WHERE id = $1", merchant_id) == "left":
+        raise MerchantLeft()
     person_id = await accounts.known_person(login)
     if person_id is None:
         raise Invalid.field("login", N_("Nobody is on file with this phone number or e-mail."))

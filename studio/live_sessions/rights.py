@@ -7,7 +7,7 @@ def can_choose(actor: Actor, merchant_id: int | None, person_id: int | None, sit
     """May this actor choose how the session goes out?"""
     if merchant_id is not None and actor.belongs_to(merchant_id):
         return True
-    is_booker = actor.person_id is not None and actor.person_id == person_id
+    is_booker = merchant_id is None and actor.person_id is not None and actor.person_id == person_id  # who left a merchant is out
     return is_booker or actor.has(Role.STAFF, Role.OPERATOR, Role.ADMIN, site_id=site_id)
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import httpx
 
+from booking.reservations import service as reservations
+from frontend.composition import answer_questions
+from tests.frontend.pages.studio_rooms import make_room
 from tests.people import People
 
 
@@ -108,3 +111,20 @@ async def test_the_invited_answers_at_home(people: People, client_for: Callable[
     assert (await client.get(answer.headers["location"])).status_code == 200
     assert "/invitations/" not in (await client.get("/")).text
     assert (await client.post(address, data={"_token": token_in(page)})).status_code == 404
+
+
+async def test_who_has_left_finds_nothing_and_leaving_names_what_is_booked(
+        people: People, client_for: Callable[[Any], Any]) -> None:
+    room, manager = await make_room(people), await client_for(people.mia)
+    answer_questions()
+    answer = await change(manager, people, "status", version="1", status="left", reason="x")
+    assert answer.status_code == 409
+    assert room.booking.number in answer.text.partition('id="status"')[2]
+    assert (await change(manager, people, "status", version="1", status="paused", reason="x")).status_code == 303
+    member = await client_for(people.bob)
+    assert (await member.get(f"/live-sessions/{room.session}")).status_code == 200
+    await reservations.cancel(people.dora, room.booking.uid)
+    assert (await change(manager, people, "status", version="2", status="left", reason="x")).status_code == 303
+    for page in (f"/merchants/{people.sunrise_uid}", f"/live-sessions/{room.session}/control"):
+        assert (await member.get(page)).status_code == 404
+    assert (await member.get("/")).status_code == 200
