@@ -9,6 +9,7 @@ from frontend import feeds_days
 from frontend.kept_answers import forget_old
 from incubator.ground.audit.service import seal_minutes
 from incubator.ground.queue.registry import Registry
+from studio.control import jobs as control_jobs
 from studio.live_sessions import jobs as live_sessions_jobs
 
 
@@ -22,6 +23,7 @@ def build_registry(redis: Any = None) -> Registry:
     if redis is not None:
         feeds_days.register(registry, redis)
     live_sessions_jobs.register(registry)
+    control_jobs.register(registry)
     return registry
 
 

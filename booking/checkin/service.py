@@ -19,6 +19,7 @@ from incubator.accounts.rules import visible
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
 from incubator.ground.errors import N_, Conflict, Forbidden, NotFound, Stale
+from incubator.ground.queue.service import publish
 from incubator.ground.rights import Actor
 from incubator.ground.values import new_uid
 from incubator.sites.queries import SiteFacts
@@ -191,6 +192,7 @@ async def revoke(actor: Actor, uid: UUID, *, version: int | None = None) -> None
             await database.execute(
                 "UPDATE devices SET revoked_at = $2, version = version + 1 WHERE id = $1", row["id"], clock.now())
             await record(actor, "revoke", "device", row["id"])
+            await publish("DeviceRevoked", {"device": row["id"]}, actor.request_id)
 
 
 async def forget_unpaired() -> int:

@@ -10,6 +10,7 @@ from incubator.ground import clock, database
 from incubator.ground.audit.service import record
 from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, KaiboError, NotFound
 from incubator.ground.notices.service import tell
+from incubator.ground.queue.service import publish
 from incubator.ground.rights import MERCHANT_ROLES, Actor, Role, Scope
 from incubator.ground.values import new_uid, phone as checked_phone
 
@@ -115,6 +116,7 @@ async def end_grant(actor: Actor, person_id: int, role: Role, scope: Scope, scop
                 " (SELECT 1 FROM grants WHERE person = $1 AND merchant = $2 AND ended_at IS NULL)", person_id, scope_id)
         await record(actor, "end_grant", "person", person_id, merchant_id=scope_id if scope == "merchant" else None,
                      before={"role": role, "scope": scope, "scope_id": scope_id})
+        await publish("RightsEnded", {"person": person_id}, actor.request_id)
 
 
 def can_grant(actor: Actor, role: Role, scope: Scope, scope_id: int | None) -> bool:
@@ -255,6 +257,7 @@ async def close_account(actor: Actor, person_id: int, reason: str) -> None:
         await database.execute("DELETE FROM sign_ins WHERE person = $1", person_id)
         await database.execute("UPDATE api_tokens SET revoked_at = now() WHERE person = $1 AND revoked_at IS NULL", person_id)
         await record(actor, "close_account", "person", person_id, reason=reason)
+        await publish("RightsEnded", {"person": person_id}, actor.request_id)
 
 
 async def open_account(actor: Actor, person_id: int, reason: str, password: str | None = None) -> None:
