@@ -18,7 +18,7 @@ from frontend.composition import AWAY
 from frontend.errors import status_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
 from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, PLATFORM_NAMES, view_of
-from frontend.views import AnyRequest, form, fragment, page, see_other, whole
+from frontend.views import AnyRequest, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
@@ -61,8 +61,7 @@ async def _parts(request: AnyRequest, uid: UUID, **extra: Any) -> dict[str, Any]
         "outputs": [(value, i18n.gettext(name), i18n.gettext(OUTPUT_NOTES[value])) for value, name in OUTPUT_NAMES.items()],
         "platforms": [(value, i18n.gettext(name)) for value, name in PLATFORM_NAMES.items()],
         "aired": timedelta(seconds=session.seconds_on_air()), "recorded": timedelta(seconds=session.seconds_recorded()),
-        "needs_sign_out": has_client_span and session.account_left_at is None, "key_text": "", "key_error": "", "error": "",
-        "done_text": "",
+        "needs_sign_out": has_client_span and session.account_left_at is None, "key_error": "", "error": "", "done_text": "",
     } | extra
 
 
@@ -81,13 +80,16 @@ async def live_session_parts(request: AnyRequest, uid: FromPath[UUID], seen: Fro
     return fragment(request, "_live_session.html", **context)
 
 
-async def _again(request: AnyRequest, uid: UUID, error: KaiboError, text: str = "") -> Response[Any]:
-    """Show the page with the refusal where it belongs; what was typed stays."""
+async def _again(request: AnyRequest, uid: UUID, error: KaiboError, *, of_key: bool = False) -> Response[Any]:
+    """Show the page with the refusal where it belongs."""
     if isinstance(error, NotFound):
         raise error
     fields = error.errors if isinstance(error, Invalid) else ()
     told = i18n.translate(fields[0].msgid, dict(fields[0].params)) if fields else i18n.translate(error.text, error.params)
-    extra = {"key_error": told, "key_text": text} if text or (fields and fields[0].field == "text") else {"error": told}
+    if of_key and is_htmx(request):
+        session = await live_sessions.live_session(signed_in(request), uid)
+        return fragment(request, "_live_key_refused.html", status=status_of(error), s=session, key_error=told)
+    extra = {"key_error" if of_key else "error": told}
     return await page(request, "live_session.html", status=status_of(error), **await _parts(request, uid, **extra))
 
 
@@ -98,12 +100,12 @@ def _version(fields: dict[str, str]) -> int:
 
 @post("/live-sessions/{uid:uuid}/key", include_in_schema=False)
 async def paste_key(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
-    """Store the stream key; a refused one stays in its field."""
+    """Store the stream key; a refused one stays in the browser's field, and is in no answer."""
     fields = await form(request)
     try:
         await destinations.paste(signed_in(request), uid, fields.get("text", ""), version=_version(fields))
     except KaiboError as error:
-        return await _again(request, uid, error, fields.get("text", ""))
+        return await _again(request, uid, error, of_key=True)
     return see_other(request, f"/live-sessions/{uid}")
 
 

@@ -40,6 +40,25 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target.id === "session" && document.querySelector("#session dialog[open]")) event.detail.shouldSwap = false;
 });
+// A refused key stays in its field, here and nowhere else: the server sends the reason alone.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "key-said") refused();
+});
+for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(failure, (event) => {
+    if (event.detail.elt.id !== "key-form") return;
+    const said = Object.assign(document.createElement("p"), { className: "err", id: "key-error", textContent: _("Not saved. Reload the page and try again.") });
+    said.setAttribute("role", "alert");
+    document.getElementById("key-error")?.remove();
+    document.getElementById("key-said").append(said);
+    refused();
+  });
+}
+function refused() {
+  const field = document.getElementById("key-text");
+  field.setAttribute("aria-invalid", "true");
+  field.focus();
+}
 document.addEventListener("htmx:afterSettle", ready);
 ready();
 setInterval(tick, 500);

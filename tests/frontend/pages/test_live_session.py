@@ -56,12 +56,27 @@ async def test_a_key_is_kept_and_never_shown(client_for: ClientFor, people: Peop
     assert "stream-118722" not in page.text
 
 
-async def test_an_expired_key_is_refused_and_stays_in_its_field(client_for: ClientFor, people: People, room: Room) -> None:
+@pytest.mark.parametrize("headers", [{}, {"hx-request": "true"}])
+@pytest.mark.parametrize(("text", "version", "status"), [(f"{GOOD}&expire=1700000000", "0", 422), (GOOD, "7", 409)])
+async def test_a_refused_key_is_in_no_answer(client_for: ClientFor, people: People, room: Room, headers: dict[str, str], text: str,
+                                             version: str, status: int) -> None:
     client = await client_for(people.alice)
-    answer = await send(client, room, "key", text=f"{GOOD}&expire=1700000000", version="0")
-    assert answer.status_code == 422
-    assert 'aria-invalid="true"' in answer.text
-    assert "expire=1700000000" in answer.text
+    client.headers.update(headers)
+    answer = await send(client, room, "key", text=text, version=version)
+    assert answer.status_code == status
+    assert 'id="key-error"' in answer.text
+    assert "stream-118722" not in answer.text
+    assert ("<textarea" in answer.text) == (not headers)
+
+
+async def test_a_stale_key_form_learns_which_key_it_would_replace(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    await send(client, room, "key", text=GOOD, version="0")
+    client.headers["hx-request"] = "true"
+    answer = await send(client, room, "key", text=GOOD, version="0")
+    assert answer.status_code == 409
+    assert 'name="version" value="1"' in answer.text
+    assert "hx-redirect" in (await send(client, room, "key", text=GOOD, version="1")).headers
 
 
 async def test_without_the_form_token_nothing_is_kept(client_for: ClientFor, people: People, room: Room) -> None:
