@@ -36,6 +36,7 @@ class FaultServer:
     """Runs in a thread of its own; all faults are attributes that may be set at any time.
 
     swallow: requests that are never answered.  late_s: seconds that an answer takes.  refuse: codes per request.
+    instead: answers given in place of the machine's.  executions: how each batch asked to be carried out.
     reset_on / close_on: what happens instead of an answer.  greet: False keeps silent after the handshake of HTTP.
     close_identify: the close code that answers Identify (0: drop the connection without a word).
     """
@@ -47,6 +48,8 @@ class FaultServer:
         self.swallow: set[str] = set()
         self.late_s: dict[str, float] = {}
         self.refuse: dict[str, int] = {}
+        self.instead: dict[str, dict[str, Any]] = {}
+        self.executions: set[int] = set()
         self.reset_on: set[str] = set()
         self.close_on: dict[str, int] = {}
         self.frozen = False
@@ -100,7 +103,7 @@ class FaultServer:
     def clear(self) -> None:
         """Forget all faults."""
         self.swallow, self.reset_on = set(), set()
-        self.late_s, self.refuse, self.close_on = {}, {}, {}
+        self.late_s, self.refuse, self.close_on, self.instead = {}, {}, {}, {}
         self.frozen, self.greet, self.close_identify = False, True, None
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -190,6 +193,8 @@ class FaultServer:
         self.most_in_flight = max(self.most_in_flight, peer.in_flight)
         content = message["d"]
         steps = content["requests"] if message["op"] == 8 else [content]
+        if message["op"] == 8:
+            self.executions.add(content["executionType"])
         self.seen += [step["requestType"] for step in steps]
         if not self.frozen:
             self._keep(self._answer(peer, message["op"], content, steps))
@@ -215,7 +220,12 @@ class FaultServer:
     def _result(self, step: dict[str, Any]) -> dict[str, Any]:
         name = step["requestType"]
         wanted = Step(name, step.get("requestData") or {})
-        result = StepResult(name, self.refuse[name], "scripted") if name in self.refuse else self.machine.carry(wanted)
+        if name in self.refuse:
+            result = StepResult(name, self.refuse[name], "scripted")
+        elif name in self.instead:
+            result = StepResult(name, 100, "", self.instead[name])
+        else:
+            result = self.machine.carry(wanted)
         status = {"result": result.done, "code": result.code, "comment": result.comment}
         return {"requestType": name, "requestStatus": status, "responseData": result.data}
 

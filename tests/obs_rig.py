@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from obswebsocket import requests
 
 from studio.obs.errors import ObsError, OutputNotRunning
+from studio.obs.port import Step
+from studio.obs.protocol import Ask
 from studio.obs.websocket import ObsSocket
 
 PASSWORD = "room-password"
@@ -259,3 +261,8 @@ class Ingest:
 
     def stop(self) -> None:
         _end(self._process)
+
+
+def ask(request: str, **data: Any) -> Ask:
+    """Return one request as a connection of the test's own sends it."""
+    return Ask((Step(request, data),))

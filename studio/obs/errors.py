@@ -103,6 +103,10 @@ class InvalidState(ObsRefused):
     """604: the thing exists and cannot do that, for example sound of an input without sound."""
 
 
+class OutputMissing(ObsRefused):
+    """This OBS has no such output: a virtual camera without its driver answers 604, a build without it 204."""
+
+
 _BY_CODE: Final[dict[int, type[ObsRefused]]] = {
     204: UnknownRequest,
     207: NotReady,

@@ -251,7 +251,8 @@ class SimulatedMachine:
     def _get_record(self, _: Data) -> dict[str, Any]:
         written = int(self.record.duration_ms / 1000 * BYTES_PER_S)
         ran_ms = self.record.duration_ms
-        return {"outputActive": self.record.active, "outputPaused": False, "outputDuration": ran_ms, "outputBytes": written}
+        paused = self.record.state is OutputState.PAUSED
+        return {"outputActive": self.record.active, "outputPaused": paused, "outputDuration": ran_ms, "outputBytes": written}
 
     def _get_camera(self, _: Data) -> dict[str, Any]:
         return {"outputActive": self.camera.active}
@@ -326,6 +327,8 @@ _HANDLERS: Final[dict[str, Callable[[SimulatedMachine, Data], dict[str, Any] | N
     "GetRecordStatus": _M._get_record,
     "StartRecord": _M._start_record,
     "StopRecord": _M._stop_record,
+    "PauseRecord": lambda machine, _: machine.record.pause(),
+    "ResumeRecord": lambda machine, _: machine.record.resume(),
     "GetVirtualCamStatus": _M._get_camera,
     "StartVirtualCam": lambda machine, _: machine.camera.start(),
     "StopVirtualCam": lambda machine, _: machine.camera.stop(),

@@ -4,7 +4,16 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from studio.obs.errors import AnswerTimeout, NotSent, OutputDied, OutputNotRunning, OutputRunning, OutputUnsettled
+from studio.obs.errors import (
+    AnswerTimeout,
+    NotReady,
+    NotSent,
+    OutputDied,
+    OutputMissing,
+    OutputNotRunning,
+    OutputRunning,
+    OutputUnsettled,
+)
 from studio.obs.port import Event, LinkDown, ObsLink, OutputChanged, OutputKind, Outputs, OutputState
 
 START_S = 15.0
@@ -50,7 +59,7 @@ async def start_until_started(link: ObsLink, kind: OutputKind, *, deadline_s: fl
     """Start an output and return once OBS says STARTED, with the path of a recording.
 
     Raises: OutputDied when it goes to STOPPED instead (empty server, closed port, refused key: OBS gives no reason),
-    OutputUnsettled when nothing is decided in time, OutputRunning when it runs already.
+    OutputUnsettled when nothing is decided in time, OutputRunning when it runs already, OutputMissing where there is none.
     """
     watch = _Watch(link, kind)
     until = asyncio.get_running_loop().time() + deadline_s
@@ -71,7 +80,8 @@ async def stop_until_stopped(link: ObsLink, kind: OutputKind, *, deadline_s: flo
     """Ask again and again until OBS says STOPPED and reads as not running; return the path of a recording.
 
     OBS refuses the stop of an output that is just starting and starts it all the same, so one request is not enough.
-    Fine when it does not run. Raises: OutputUnsettled, and LinkLost when the link ends meanwhile.
+    Fine when it does not run, and where there is none. An OBS that is not ready (it changes its scene collection) or slow
+    is asked again like one that refuses. Raises: OutputUnsettled, and LinkLost when the link ends meanwhile.
     """
     watch = _Watch(link, kind)
     clock = asyncio.get_running_loop().time
@@ -81,21 +91,26 @@ async def stop_until_stopped(link: ObsLink, kind: OutputKind, *, deadline_s: flo
             said_stopped = link.output_state(kind) is OutputState.STOPPED
             if clock() - asked >= (LATE_S if said_stopped else AGAIN_S):
                 asked = clock()
-                with suppress(OutputNotRunning, OutputRunning, AnswerTimeout, NotSent):
+                with suppress(OutputNotRunning, OutputRunning, NotReady, AnswerTimeout, NotSent):
                     await link.stop_output(kind, urgent=urgent)
             if await _at_rest(link, kind, clock() - began):
                 return watch.path
             if clock() - began > deadline_s:
                 raise OutputUnsettled(f"{kind}: still not stopped after {deadline_s} s")
             await watch.more(LOOK_S)
+    except OutputMissing:
+        return None
     finally:
         watch.stop()
 
 
 async def _at_rest(link: ObsLink, kind: OutputKind, waited_s: float) -> bool:
     """Tell whether an output that refuses to be stopped is stopped: one that is just starting reads as not running."""
-    if _runs(await link.read_outputs(), kind):
-        return False
+    try:
+        if _runs(await link.read_outputs(), kind):
+            return False
+    except (NotReady, AnswerTimeout, NotSent):
+        return False  # unknown is not stopped
     said = link.output_state(kind)
     return said is OutputState.STOPPED or (said is None and waited_s >= UNSEEN_S)
 

@@ -32,7 +32,7 @@ class OutputState(StrEnum):
     STOPPED = "stopped"
     STARTING = "starting"
     STARTED = "started"
-    PAUSED = "paused"
+    PAUSED = "paused"  # recordings only, by hand at the room's computer: runs, and writes nothing
     STOPPING = "stopping"
     RECONNECTING = "reconnecting"
 
@@ -104,7 +104,7 @@ class RecordStatus(msgspec.Struct, frozen=True):
     """The recording; `path` is the file last named by OBS, None before the first of this connection."""
 
     active: bool
-    paused: bool = False
+    paused: bool = False  # still active: the file is open and nothing goes into it
     duration_ms: int = 0
     written_bytes: int = 0
     path: str | None = None
@@ -339,17 +339,24 @@ class ObsLink(Protocol):
         ...
 
     async def start_output(self, kind: OutputKind) -> None:
-        """Ask an output to start. Raises: OutputRunning, also without asking while it is starting or stopping."""
+        """Ask an output to start.
+
+        Raises: OutputRunning, also without asking while it is starting or stopping; OutputMissing, with OBS's own words,
+        where there is none (a virtual camera without its driver).
+        """
         ...
 
     async def stop_output(self, kind: OutputKind, *, urgent: bool = False) -> None:
-        """Ask an output to stop, overtaking all waiting requests when urgent. Raises: OutputNotRunning."""
+        """Ask an output to stop, overtaking all waiting requests when urgent.
+
+        Raises: OutputNotRunning, OutputMissing.
+        """
         ...
 
-    async def stand_by(self, scene: str, mute: Sequence[str]) -> tuple[StepResult, ...]:
+    async def stand_by(self, scene: str | None, mute: Sequence[str]) -> tuple[StepResult, ...]:
         """Panic: take the scene and mute the inputs in one serial batch, at once; waiting requests are dropped.
 
-        A step that OBS refuses does not stop the others: look at each result.
+        Without a scene to take (None) it only mutes. A step that OBS refuses does not stop the others: look at each result.
         """
         ...
 

@@ -49,7 +49,8 @@ class RealObs(ObsVerbs):
         self._silence_s = silence_s
         self._handshake_s = handshake_s
         self._tasks: set[asyncio.Task[None]] = set()
-        self._gate_until = 0.0
+        self._answers_from = 0.0  # before this moment no answer is expected
+        self._gate_end: asyncio.TimerHandle | None = None
         self._open = False
         self._down = False
 
@@ -146,32 +147,38 @@ class RealObs(ObsVerbs):
 
     def _gate(self, changing: bool) -> None:
         """Hold all traffic back while a scene collection changes."""
-        self._gate_until = time.monotonic() + COLLECTION_S if changing else 0.0
-        if changing:
-            self._set_gates(True)
-            self._loop.call_later(COLLECTION_S, self._set_gates, False)
-        else:
-            self._loop.call_later(SETTLE_S, self._set_gates, False)
+        if self._gate_end is not None:
+            self._gate_end.cancel()  # the end of an earlier change must not open the gate of this one
+        wait_s = COLLECTION_S if changing else SETTLE_S
+        self._answers_from = time.monotonic() + wait_s
+        self._set_gates(True)
+        self._gate_end = self._loop.call_later(wait_s, self._set_gates, False)
 
     def _set_gates(self, closed: bool) -> None:
         self._write_lane.gate(closed)
         self._read_lane.gate(closed)
 
     async def _beat(self) -> None:
-        """Make both connections speak every `beat_s`, and end the link when one has been silent too long."""
+        """Make OBS answer on both connections every `beat_s`, and end the link when one brings no answer for too long.
+
+        Events are no sign of life here: they may still come on a connection whose other direction is dead, and a panic
+        would go nowhere.
+        """
         while True:
             await asyncio.sleep(self._beat_s)
-            if time.monotonic() < self._gate_until:
+            now = time.monotonic()
+            if now < self._answers_from:
                 continue
             for socket, lane in ((self._writing, self._write_lane), (self._reading, self._read_lane)):
-                if time.monotonic() - socket.heard_at > self._beat_s / 2:
+                if now - socket.answered_at > self._beat_s / 2:
                     self._knock(lane)
-            if self.last_heard_s > self._silence_s:
-                self._lose(f"OBS has been silent for {self.last_heard_s:.1f} s", stalled=True)
+            silent_s = now - max(self._answers_from, min(self._writing.answered_at, self._reading.answered_at))
+            if silent_s > self._silence_s:
+                self._lose(f"OBS has not answered for {silent_s:.1f} s", stalled=True)
                 return
 
     def _knock(self, lane: Lane) -> None:
-        """Make a quiet connection speak, past a request that is slow: is OBS gone, or only busy with that one?"""
+        """Make a quiet connection answer, past a request that is slow: is OBS gone, or only busy with that one?"""
         if lane.idle:
             self._start(self._polite_knock(lane))
         else:

@@ -16,6 +16,7 @@ _EVENTS: Final = {
     OutputKind.RECORD: "RecordStateChanged",
     OutputKind.VIRTUAL_CAMERA: "VirtualcamStateChanged",
 }
+_ON_THE_WAY: Final = {OutputState.STARTING, OutputState.STOPPING}  # never told of a virtual camera
 BYTES_PER_S: Final = 500_000
 
 
@@ -40,17 +41,19 @@ class SimulatedOutput:
         self._emit = emit
         self._accepted = accepted
         self._began = 0.0
+        self._paused_at = 0.0
         self._step = 0
 
     @property
     def active(self) -> bool:
-        """Does OBS call it active? Not while starting, but while stopping and reconnecting."""
-        return self.state in {OutputState.STARTED, OutputState.STOPPING, OutputState.RECONNECTING}
+        """Does OBS call it active? Not while starting, but while paused, stopping and reconnecting."""
+        return self.state in {OutputState.STARTED, OutputState.PAUSED, OutputState.STOPPING, OutputState.RECONNECTING}
 
     @property
     def duration_ms(self) -> int:
-        """How long it has run, 0 when it does not."""
-        return int((time.monotonic() - self._began) * 1000) if self.active else 0
+        """How long it has run without its pauses, 0 when it does not."""
+        until = self._paused_at if self.state is OutputState.PAUSED else time.monotonic()
+        return int((until - self._began) * 1000) if self.active else 0
 
     def start(self, path: str | None = None) -> None:
         """Begin to start; a second start before the first is through kills both."""
@@ -74,6 +77,21 @@ class SimulatedOutput:
         if self.state is not OutputState.STOPPING:
             self._say(OutputState.STOPPING)
             self._later(STOPS_S[self.kind], OutputState.STOPPED)
+
+    def pause(self) -> None:
+        """Write nothing until `resume`; what does not run is answered well all the same, as OBS 29 does."""
+        if self.state is OutputState.PAUSED:
+            raise Refusal(502)
+        if self.state is OutputState.STARTED:
+            self._paused_at = time.monotonic()
+            self._say(OutputState.PAUSED)
+
+    def resume(self) -> None:
+        """Go on after a pause, as if the time between had not been."""
+        if self.state is not OutputState.PAUSED:
+            raise Refusal(503)
+        self._began += time.monotonic() - self._paused_at
+        self._say(OutputState.STARTED, "OBS_WEBSOCKET_OUTPUT_RESUMED")
 
     def lose_server(self) -> None:
         """Let the other side go away: OBS reconnects by itself."""
@@ -103,10 +121,13 @@ class SimulatedOutput:
         if state is OutputState.STARTED and self.state is OutputState.STARTING:
             self._began = time.monotonic()
         self.state = state
+        if self.kind is OutputKind.VIRTUAL_CAMERA and state in _ON_THE_WAY:
+            return
         told: dict[str, Any] = {
             "outputActive": state is OutputState.STARTED,
             "outputState": word or f"OBS_WEBSOCKET_OUTPUT_{state.name}",
         }
         if self.kind is OutputKind.RECORD:
-            told["outputPath"] = self.path if state in {OutputState.STARTED, OutputState.STOPPED} else None
+            has_path = state in {OutputState.STARTED, OutputState.STOPPED} and not (word or "").endswith("RESUMED")
+            told["outputPath"] = self.path if has_path else None
         self._emit(_EVENTS[self.kind], told)

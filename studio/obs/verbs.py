@@ -8,7 +8,17 @@ from enum import Enum
 from typing import Any
 
 from studio.obs import protocol
-from studio.obs.errors import BadAnswer, NotFoundInObs, NotSent, ObsRefused, refused
+from studio.obs.errors import (
+    BadAnswer,
+    InvalidState,
+    NotFoundInObs,
+    NotReady,
+    NotSent,
+    ObsRefused,
+    OutputMissing,
+    UnknownRequest,
+    refused,
+)
 from studio.obs.port import (
     Destination,
     Event,
@@ -129,7 +139,7 @@ class ObsVerbs(ABC):
             mute, volume = results[2 * place : 2 * place + 2]
             if mute.done and volume.done:
                 inputs.append(Input(name, kind, mute.data["inputMuted"], volume.data["inputVolumeDb"]))
-            elif not isinstance(refused("", mute.code), NotFoundInObs):
+            elif not _is_gone(mute, volume):
                 inputs.append(Input(name, kind))
         return tuple(inputs)
 
@@ -138,7 +148,7 @@ class ObsVerbs(ABC):
         return Outputs(
             stream=protocol.stream_of(_content(stream)),
             record=protocol.record_of(_content(record), self._record_path),
-            virtual_camera=camera.data["outputActive"] if camera.done else None,
+            virtual_camera=_content(camera)["outputActive"] if _is_there(camera) else None,
         )
 
     async def read_outputs(self) -> Outputs:
@@ -187,27 +197,37 @@ class ObsVerbs(ABC):
         await self._ask("SetInputVolume", Way.WRITE, moved, key=f"volume:{name}")
 
     async def start_output(self, kind: OutputKind) -> None:
-        """Ask an output to start, unless it is on its way already: OBS 29 crashes on a second start of a starting one."""
+        """Ask an output to start, unless it is on its way already: OBS 29 crashes on a second start of a starting one.
+
+        Raises: OutputRunning, OutputMissing and what the way raises.
+        """
         request = protocol.START[kind]
         if self.output_state(kind) not in {None, OutputState.STOPPED}:
             raise refused(request, protocol.OUTPUT_RUNNING, "not sent: the output is not at rest")
         self._start_asked[kind] = time.monotonic()
         try:
-            await self._ask(request, Way.WRITE)
+            await self._ask_output(request, Way.WRITE)
         except (ObsRefused, NotSent):
             self._start_asked.pop(kind, None)
             raise
 
     async def stop_output(self, kind: OutputKind, *, urgent: bool = False) -> None:
-        """Ask an output to stop."""
-        await self._ask(protocol.STOP[kind], Way.URGENT if urgent else Way.WRITE)
+        """Ask an output to stop. Raises: OutputNotRunning, OutputMissing and what the way raises."""
+        await self._ask_output(protocol.STOP[kind], Way.URGENT if urgent else Way.WRITE)
 
-    async def stand_by(self, scene: str, mute: Sequence[str]) -> tuple[StepResult, ...]:
+    async def _ask_output(self, request: str, way: Way) -> None:
+        """Carry out a start or stop; what a missing output answers is told apart from all other refusals."""
+        try:
+            await self._ask(request, way)
+        except (InvalidState, UnknownRequest) as error:
+            raise OutputMissing(error.request, error.code, error.comment) from error
+
+    async def stand_by(self, scene: str | None, mute: Sequence[str]) -> tuple[StepResult, ...]:
         """Take the scene and mute the inputs in one batch, at once, after dropping what waits."""
         self._drop_waiting()
-        steps = [Step("SetCurrentProgramScene", {"sceneName": scene})]
+        steps = [Step("SetCurrentProgramScene", {"sceneName": scene})] if scene is not None else []
         steps += [Step("SetInputMute", {"inputName": name, "inputMuted": True}) for name in mute]
-        return await self._carry(Ask(tuple(steps), batch=True), Way.URGENT)
+        return await self._carry(Ask(tuple(steps), batch=True), Way.URGENT) if steps else ()
 
     async def write_destination(self, destination: Destination) -> None:
         """Write every field, because OBS lays new settings over the old ones."""
@@ -257,6 +277,19 @@ class ObsVerbs(ABC):
         if not steps:
             return ()
         return await self._carry(Ask(tuple(steps), batch=True, one_frame=one_frame), Way.WRITE)
+
+
+def _is_there(camera: StepResult) -> bool:
+    """Tell whether this OBS has a virtual camera; one that is not ready to say so has not said no."""
+    return not isinstance(refused("", camera.code), InvalidState | UnknownRequest)
+
+
+def _is_gone(mute: StepResult, volume: StepResult) -> bool:
+    """Tell whether an input went while it was read. Raises: NotReady, which must not look like an input without sound."""
+    for result in (mute, volume):
+        if isinstance(refused("", result.code), NotReady):
+            _content(result)
+    return isinstance(refused("", mute.code), NotFoundInObs)
 
 
 def _content(result: StepResult) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class ObsSocket(core.obsws):  # type: ignore[misc]  # the library is not annotat
         self.thread_recv: _Reader | None = None
         self.mask = mask
         self.hello: dict[str, Any] = {}
-        self.heard_at = time.monotonic()
+        self.heard_at = self.answered_at = time.monotonic()
         self._on_event = on_event
         self._on_end = on_end
         self._lock = threading.Lock()
@@ -121,7 +121,7 @@ class ObsSocket(core.obsws):  # type: ignore[misc]  # the library is not annotat
             raise Unreachable(f"no OBS at {self.host}:{self.port}: {error}") from error
         finally:
             watchdog.cancel()
-        self.heard_at = time.monotonic()
+        self.heard_at = self.answered_at = time.monotonic()
         self.thread_recv = _Reader(self)
         self.thread_recv.name = f"obs-reader-{self.port}"
         self.thread_recv.daemon = True
@@ -200,6 +200,7 @@ class ObsSocket(core.obsws):  # type: ignore[misc]  # the library is not annotat
             LOG.warning("unknown message %s from %s:%s", op, self.host, self.port)
 
     def _answer(self, request_id: str, answer: Answer) -> None:
+        self.answered_at = self.heard_at
         with self._lock:
             on_answer = self._pending.pop(request_id, None)
         if on_answer:

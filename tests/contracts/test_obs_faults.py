@@ -22,7 +22,7 @@ from studio.obs.errors import (
     WrongVersion,
 )
 from studio.obs.outputs import start_until_started, stop_until_stopped
-from studio.obs.port import Destination, Event, LinkDown, MuteChanged, OutputKind, OutputState
+from studio.obs.port import Destination, Event, LinkDown, MuteChanged, OutputKind, OutputState, Step
 from studio.obs.protocol import ALL_EVENTS, METERS
 from studio.obs.real import RealObs
 from tests import obs_rig
@@ -154,6 +154,36 @@ async def test_an_answer_that_never_comes_is_an_unknown_outcome(server: FaultSer
         await link.switch_scene(SCENE)
     server.clear()
     await link.switch_scene(SCENE)
+
+
+async def test_limit_18_what_was_not_answered_is_never_sent_again_by_itself(server: FaultServer, link: RealObs) -> None:
+    server.swallow = {"StartStream", "SetCurrentProgramScene"}
+    for asked in (link.start_output(OutputKind.STREAM), link.switch_scene(SCENE)):
+        with pytest.raises(AnswerTimeout):
+            await asked
+    await asyncio.sleep(0.5)
+    assert [server.seen.count(name) for name in ("StartStream", "SetCurrentProgramScene")] == [1, 1]
+
+
+async def test_m10_no_batch_is_ever_carried_out_side_by_side(server: FaultServer, link: RealObs) -> None:
+    """OBS labels the results of a parallel batch wrongly; that shows on more cores than here, so it is forbidden instead."""
+    await link.read_snapshot()
+    await link.stand_by("马上回来", [MIC])
+    await link.run_steps([Step("GetStats")])
+    await link.run_steps([Step("GetStats")], one_frame=True)
+    assert server.executions == {0, 1}
+
+
+async def test_panic_without_a_scene_still_mutes_past_everybody(server: FaultServer, link: RealObs) -> None:
+    server.swallow.add("SetVideoSettings")
+    stuck = asyncio.create_task(link.run_steps([Step("SetVideoSettings")]))
+    await asyncio.sleep(0.05)
+    results = await link.stand_by(None, [MIC])
+    assert [result.request for result in results] == ["SetInputMute"]
+    assert server.machine.sounds[MIC].muted
+    assert await link.stand_by(None, []) == ()
+    with pytest.raises(AnswerTimeout):
+        await stuck
 
 
 async def test_an_answer_that_comes_too_late_disturbs_nobody(server: FaultServer, link: RealObs) -> None:

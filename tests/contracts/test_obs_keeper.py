@@ -10,9 +10,10 @@ import pytest_asyncio
 from studio.obs.errors import AnswerTimeout, LinkLost, WrongPassword
 from studio.obs.keeper import LinkKeeper, LinkStatus
 from studio.obs.port import LinkState
+from studio.obs.protocol import ALL_EVENTS, METERS
 from studio.obs.real import RealObs
 from tests import obs_rig
-from tests.obs_faults import PASSWORD, FaultServer, down_of, heard_on, true
+from tests.obs_faults import PASSWORD, FaultServer, down_of, heard_on, raw_peer, true
 from tests.obs_rig import ObsRig
 
 SCENE = "双人"
@@ -43,6 +44,36 @@ async def test_everything_is_read_before_online(server: FaultServer, keeper: Lin
     assert keeper.snapshot is not None
     assert keeper.snapshot.program == server.machine.program
     assert keeper.online
+
+
+async def test_limit_10_a_drop_during_identify_is_tried_again(server: FaultServer, keeper: LinkKeeper) -> None:
+    server.close_identify = 0
+    keeper.start()
+    await until(keeper, LinkState.DOWN)
+    server.clear()
+    await until(keeper, LinkState.ONLINE)
+
+
+@pytest.mark.parametrize("address", ["no-such-host.invalid", "bad-gateway"])
+async def test_limit_10_an_address_that_becomes_right_is_tried_again(server: FaultServer, address: str) -> None:
+    with raw_peer(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n") as port:
+        wrong = (address, 4455) if address.endswith("invalid") else ("127.0.0.1", port)
+        place = [wrong]
+        keeper = LinkKeeper(lambda: RealObs(*place[0], PASSWORD), first_wait_s=0.05, longest_wait_s=0.1)
+        keeper.start()
+        await true(lambda: keeper.status.state is LinkState.DOWN and keeper.status.attempt >= 2, 15.0)
+        place[0] = ("127.0.0.1", server.port)
+        await until(keeper, LinkState.ONLINE, 15.0)
+        await keeper.stop()
+
+
+async def test_limit_24_a_new_link_asks_for_all_events_again(server: FaultServer, keeper: LinkKeeper) -> None:
+    keeper.start()
+    await until(keeper, LinkState.ONLINE)
+    server.reset_all()
+    await until(keeper, LinkState.DOWN)
+    await until(keeper, LinkState.ONLINE)
+    assert sorted(server.masks) == sorted([ALL_EVENTS, METERS] * 2)
 
 
 @pytest.mark.parametrize("loss", ["reset", "close", "restart"])
