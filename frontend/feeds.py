@@ -20,7 +20,7 @@ from frontend import i18n
 from frontend.auth import Who, refuse_socket
 from frontend.composition import AWAY, connect_redis
 from frontend.feeds_line import Crowd, Line, Pace
-from frontend.feeds_rights import identify_again
+from frontend.feeds_rights import PATIENCE_S, identify_again
 from frontend.pages.control_state import around, encode, rig_message, session_message
 from frontend.pages.reasons import reason_text
 from incubator.ground import database
@@ -35,7 +35,6 @@ from studio.live_sessions import queries as sessions, service as live_sessions
 
 log = structlog.get_logger()
 REREAD_S = 5.0
-PATIENCE_S = 3.0  # with the database: a frozen one says nothing and closes nothing
 WRITTEN_S = 0.7
 VIEWER_LIFE_S = 12
 LONGEST_MESSAGE = 20_000

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
@@ -17,8 +17,9 @@ from litestar.response import Stream
 
 from booking.calendars.queries import closure
 from booking.reservations import queries as reservations
-from frontend.auth import signed_in
+from frontend.auth import signed_in, who
 from frontend.composition import AWAY
+from frontend.feeds_rights import may_stay
 from frontend.views import AnyRequest
 from incubator.ground.errors import NotFound
 from incubator.ground.queue.registry import Registry
@@ -180,8 +181,8 @@ def event(name: str, data: object = "") -> bytes:
     return f"event: {name}\ndata: {data}\n\n".encode()
 
 
-async def events(hub: Hub, day: str, since: int) -> AsyncIterator[bytes]:
-    """Yield what an open page is told, until it closes."""
+async def events(hub: Hub, day: str, since: int, may_stay: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+    """Yield what an open page is told, until it closes, or `may_stay` says no; it is asked every 20 s, however much happens."""
     queue = hub.join()
     try:
         yield b"retry: 2000\n\n"
@@ -190,15 +191,19 @@ async def events(hub: Hub, day: str, since: int) -> AsyncIterator[bytes]:
         if hub.is_live:
             yield event("live")
         while True:
-            try:
-                topic = await asyncio.wait_for(queue.get(), BEAT_S)
-            except TimeoutError:
-                yield b": still here\n\n"
-                continue
-            if topic is None:
-                yield event("live" if hub.is_live else "paused")
-            elif day in topic.days or EVERY_DAY in topic.days:
-                yield event("change", topic.version)
+            look_at = time.monotonic() + BEAT_S
+            while (left_s := look_at - time.monotonic()) > 0:
+                try:
+                    topic = await asyncio.wait_for(queue.get(), left_s)
+                except TimeoutError:
+                    break
+                if topic is None:
+                    yield event("live" if hub.is_live else "paused")
+                elif day in topic.days or EVERY_DAY in topic.days:
+                    yield event("change", topic.version)
+            if not await may_stay():
+                return
+            yield b": still here\n\n"
     finally:
         hub.leave(queue)
 
@@ -222,7 +227,8 @@ async def day_changes(request: AnyRequest, day: FromPath[str]) -> Response[Any]:
         on = date.fromisoformat(day)
     except ValueError as error:
         raise NotFound() from error
-    return Stream(events(hub_of(request.app), str(on), since), media_type="text/event-stream", headers=HEADERS)
+    told = events(hub_of(request.app), str(on), since, partial(may_stay, who(request)))
+    return Stream(told, media_type="text/event-stream", headers=HEADERS)
 
 
 HANDLERS = (day_changes,)

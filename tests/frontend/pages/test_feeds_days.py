@@ -18,6 +18,11 @@ from incubator.ground.values import Span
 from tests.frontend.pages.conftest import DAY, Centre, in_days
 
 
+async def stays() -> bool:
+    """Say that whoever listens may go on."""
+    return True
+
+
 @pytest_asyncio.fixture
 async def heard(redis: Any) -> AsyncIterator[list[Topic]]:
     """Everything that goes over the channel."""
@@ -64,7 +69,7 @@ async def test_where_it_lay_before_is_not_known(centre: Centre, redis: Any, hear
 
 async def test_an_open_page_hears_its_day_only(centre: Centre, redis: Any) -> None:
     hub = Hub(redis)
-    line = events(hub, DAY, feeds_days.since_ms() + 60_000)
+    line = events(hub, DAY, feeds_days.since_ms() + 60_000, stays)
     assert (await anext(line)).startswith(b"retry")
     assert b"event: live" in await anext(line)
     await feeds_days.tell(redis, {in_days(9)})
@@ -78,7 +83,7 @@ async def test_an_open_page_hears_its_day_only(centre: Centre, redis: Any) -> No
 async def test_what_was_missed_between_reading_and_listening(centre: Centre, redis: Any) -> None:
     since = feeds_days.since_ms()
     await feeds_days.tell(redis, {DAY})
-    line = events(Hub(redis), DAY, since)
+    line = events(Hub(redis), DAY, since, stays)
     await anext(line)
     assert b"event: change" in await anext(line)
     await line.aclose()
@@ -128,7 +133,7 @@ async def test_with_redis_away_booking_goes_on(centre: Centre) -> None:
     made = await centre.book(centre.people.alice)
     nobody = connect_redis("redis://127.0.0.1:1", tries=0)
     await feeds_days.announce_quietly(nobody, made.id)
-    line = events(Hub(nobody), DAY, 0)
+    line = events(Hub(nobody), DAY, 0, stays)
     await anext(line)
     assert b"event: paused" in await anext(line)
     await line.aclose()
