@@ -134,14 +134,12 @@ class Gate(ASGIMiddleware):
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            found, zone = await asyncio.wait_for(_who_and_where(connection, request_id), PATIENCE_S)
+            found = await look_up(connection, request_id)
         except (*database.LOST, *database.BUSY):
             if scope["type"] != ScopeType.WEBSOCKET:
                 raise
             await refuse_socket(send)
             return
-        scope["state"]["who"] = found
-        i18n.use(_language(connection, found), zone)
         self._refuse_foreign(connection, found)
         _refuse_reader(connection, found)
         await next_app(scope, receive, send)
@@ -152,6 +150,18 @@ class Gate(ASGIMiddleware):
         headers = connection.headers
         if not is_ours(headers.get("origin"), headers.get("sec-fetch-site"), headers.get("host", ""), self.base_url):
             raise ForeignOrigin()
+
+
+async def look_up(connection: ASGIConnection[Any, Any, Any, Any], request_id: str) -> Who:
+    """Find out who asks, keep it with the request, and speak that person's language.
+
+    Raises:
+        NotSignedIn: a token that is unknown, expired or revoked.
+    """
+    found, zone = await asyncio.wait_for(_who_and_where(connection, request_id), PATIENCE_S)
+    connection.scope["state"]["who"] = found
+    i18n.use(_language(connection, found), zone)
+    return found
 
 
 async def refuse_socket(send: Send) -> None:

@@ -1,6 +1,7 @@
 """The one list of refusals and their HTTP answers: problem+json (RFC 9457) for programs, a page or partial for people."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,11 +17,13 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.response import Redirect
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
 
 from booking.offers.rules import Alternative
 from frontend import i18n, render
-from frontend.auth import LOCALE_COOKIE, NotSignedIn, Who, request_id_of
-from frontend.views import bare_shell
+from frontend.auth import LOCALE_COOKIE, OPEN_PATHS, PATIENCE_S, NotSignedIn, Who, look_up, request_id_of
+from frontend.views import bare_shell, shell
 from incubator.accounts.service import WrongSignIn
 from incubator.ground import database
 from incubator.ground.errors import N_, Conflict, FieldError, Forbidden, Invalid, KaiboError, NotFound, Unavailable
@@ -187,15 +190,60 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         return Redirect(f"/sign-in?next={request.scope['path']}", status_code=303)
     if status == 401 and request.headers.get("hx-request"):
         headers["HX-Redirect"] = "/sign-in"
-    text = i18n.translate(refusal.text, refusal.params)
-    page = render.render("error.html", status=status, text=text, refusal=refusal, number=number, **bare_shell(request))
-    return Response(page, status_code=status, media_type="text/html", headers=headers)
+    return RefusalPage(request, refusal, status, number, headers)
+
+
+class RefusalPage(Response[str]):
+    """A refusal as a page. It is filled in when it is sent: until then nothing can wait for the database."""
+
+    def __init__(self, request: Request[Any, Any, Any], refusal: KaiboError, status: int, number: str,
+                 headers: Mapping[str, str]) -> None:
+        super().__init__("", status_code=status, media_type="text/html", headers=headers)
+        self.request, self.refusal, self.number = request, refusal, number
+
+    def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:
+        """Return an answer that fills itself in."""
+
+        async def fill_in() -> ASGIResponse:
+            status, refusal = self.status_code or 500, self.refusal
+            frame = await _frame(self.request, status)
+            text = i18n.translate(refusal.text, refusal.params)
+            self.content = render.render("error.html", status=status, text=text, refusal=refusal, number=self.number, **frame)
+            return super(RefusalPage, self).to_asgi_response(*args, **options)
+
+        return Late(fill_in)
+
+
+class Late(ASGIResponse):
+    """An answer that is made when it is sent."""
+
+    def __init__(self, make: Callable[[], Awaitable[ASGIResponse]]) -> None:
+        super().__init__()
+        self.make = make
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Make the answer, and send it."""
+        await (await self.make())(scope, receive, send)
+
+
+async def _frame(request: Request[Any, Any, Any], status: int) -> dict[str, Any]:
+    """Return the frame of a refusal; the bare one where the database is the trouble, or does not say in time whose page it is."""
+    if status >= 500 or request.scope["path"].startswith(OPEN_PATHS):
+        return bare_shell(request)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            if not request.scope["state"]["passed"]:
+                await look_up(request, request_id_of(request))
+            return await shell(request)
+    except (NotSignedIn, *database.LOST, *database.BUSY):
+        return bare_shell(request)
 
 
 def _without_gate(request: Request[Any, Any, Any]) -> None:
     """Make up for the gate where it was not passed: no such route, or the gate itself refused."""
     state = request.scope["state"]
-    if "who" not in state:
+    state["passed"] = "who" in state
+    if not state["passed"]:
         state["who"] = Who(Actor(None, ""), "none")
         i18n.use(i18n.negotiate(request.headers.get("accept-language"), request.cookies.get(LOCALE_COOKIE), None))
 
