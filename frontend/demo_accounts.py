@@ -31,7 +31,7 @@ ACCOUNTS = (
     _account(Role.MENTOR, "周文海", "Zhou Wenhai", N_("See the start-ups")),
     _account(Role.MANAGER, "刘敏", "Liu Min", N_("Follow the merchants")),
     _account(Role.STAFF, "李芳", "Li Fang", N_("Run the day at the desk")),
-    _account(Role.OPERATOR, "李师傅", "Master Li", N_("Look after OBS and tablets")),
+    _account(Role.OPERATOR, "李师傅", "Li Shifu", N_("Look after OBS and tablets")),
     _account(Role.AUDITOR, "何静", "He Jing", N_("Read everything")),
     _account(Role.ADMIN, "张强", "Zhang Qiang", N_("Set everything up")),
 )

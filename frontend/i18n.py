@@ -167,6 +167,11 @@ def readable(params: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: params.get(f"{name}_en") or value for name, value in params.items()}
 
 
+def person(name: str, latin: str) -> str:
+    """Return a person's name in the reader's script: the Latin one for English where it is known."""
+    return latin if latin and current_code() == "en" else name
+
+
 def speech() -> formats.Speech:
     """Return the present language and zone for the functions of `frontend/formats.py`."""
     return formats.Speech(current_code(), current_zone(), gettext)

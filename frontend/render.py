@@ -139,7 +139,7 @@ def make_environment(folder: Path = TEMPLATES, *, reload: bool = False) -> Envir
                     "listing": _filter(formats.listing), "step": step, "seconds": seconds}
     env.globals |= {
         "_": _, "ngettext": counted, "translate": translated, "static": statics.url, "scripts": scripts, "share": share,
-        "pairs": pairs, "drawing": drawing,
+        "pairs": pairs, "person": i18n.person, "drawing": drawing,
         "htmx_config": HTMX_CONFIG, "lang": i18n.current_tag, "locale_code": i18n.current_code,
     }
     return env

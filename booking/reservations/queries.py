@@ -58,6 +58,8 @@ class ReservationFacts(msgspec.Struct, frozen=True):
     closed_at: datetime | None
     reason: str
     created_at: datetime
+    person_latin: str = ""
+    host_latin: str = ""
 
     @property
     def span(self) -> Span:
@@ -69,6 +71,7 @@ FACTS = """
 SELECT r.id, r.uid, r.number, r.state, r.site AS site_id, r.unit AS unit_id, u.uid AS unit_uid, u.kind AS unit_kind,
        u.name AS unit_name, u.name_en AS unit_name_en, r.merchant AS merchant_id, m.uid AS merchant_uid,
        coalesce(m.short_name, '') AS merchant_name, r.person AS person_id, coalesce(p.name, '') AS person_name,
+       coalesce(p.name_latin, '') AS person_latin, coalesce(h.name_latin, '') AS host_latin,
        r.host AS host_id, coalesce(h.name, '') AS host_name, r.title, r.starts_at, r.ends_at,
        lower(a.blocked) AS blocked_from, upper(a.blocked) AS blocked_to, r.version, r.hold_until, r.checked_in_at,
        coalesce(c.name, '') AS checked_in_by, r.closed_at, r.reason, r.created_at

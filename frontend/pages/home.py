@@ -133,7 +133,7 @@ def greeting(actor: Actor, site: SiteFacts, now: datetime) -> str:
     """Return a greeting that suits the hour."""
     hour = now.astimezone(site.zone).hour
     word = N_("Good morning, {name}") if hour < 12 else N_("Good afternoon, {name}") if hour < 18 else N_("Good evening, {name}")
-    return i18n.translate(word, {"name": actor.name})
+    return i18n.translate(word, {"name": i18n.person(actor.name, actor.name_latin)})
 
 
 async def merchant_home(actor: Actor, site: SiteFacts) -> Home:

@@ -146,7 +146,7 @@ def unit_name(one: ReservationFacts) -> str:
 
 def who_of(one: ReservationFacts) -> str:
     """Return for whom it is: the merchant, else the person."""
-    return one.merchant_name or one.person_name
+    return one.merchant_name or i18n.person(one.person_name, one.person_latin)
 
 
 def row_of(one: ReservationFacts) -> Row:
@@ -226,12 +226,13 @@ def facts_of(one: ReservationFacts) -> list[tuple[str, str]]:
     """Return what is known of a reservation, term by term; what nobody said is left out."""
     speech = i18n.speech()
     blocked = hours_text(one.blocked) if one.blocked != one.span else ""
+    by = i18n.person(one.person_name, one.person_latin)
     told = [
         (N_("Number"), one.number or ""), (N_("Room"), unit_name(one)),
         (N_("Time"), f"{formats.day(one.starts_at, speech)} {hours_text(one.span)}"), (N_("With setup and teardown"), blocked),
         (N_("Length"), formats.duration(one.span.length, speech)), (N_("Merchant"), one.merchant_name),
-        (N_("Host"), one.host_name),
-        (N_("Booked by"), f"{one.person_name} · {formats.short_moment(one.created_at, speech)}" if one.person_name else ""),
+        (N_("Host"), i18n.person(one.host_name, one.host_latin)),
+        (N_("Booked by"), f"{by} · {formats.short_moment(one.created_at, speech)}" if by else ""),
         (N_("Checked in"), formats.short_moment(one.checked_in_at, speech) if one.checked_in_at else ""),
         (N_("Ended"), formats.short_moment(one.closed_at, speech) if one.closed_at and one.state != State.CANCELLED else ""),
         (N_("Cancelled"), formats.short_moment(one.closed_at, speech) if one.closed_at and one.state == State.CANCELLED else ""),
@@ -281,7 +282,7 @@ def _deed(entry: Entry) -> Deed:
     word = i18n.gettext(DEEDS.get(entry.verb, entry.verb))
     span = _new_span(entry.after or {})
     text = i18n.translate(N_("{deed}: {span}"), {"deed": word, "span": span}) if span else word
-    return Deed(formats.short_moment(entry.at, i18n.speech()), text, entry.actor, entry.reason)
+    return Deed(formats.short_moment(entry.at, i18n.speech()), text, i18n.person(entry.actor, entry.actor_latin), entry.reason)
 
 
 def _new_span(after: Mapping[str, Any]) -> Span | None:

@@ -16,14 +16,14 @@ GRANTS = """(SELECT array_agg(g.role || ' ' || g.scope || ' ' || coalesce(g.site
         WHERE g.person = p.id AND g.ended_at IS NULL AND m.status IS DISTINCT FROM 'left') AS grants"""
 # One round trip per request; last_seen is written at most every five minutes, by the caller of `touch`.
 BY_COOKIE = f"""
-SELECT p.id, p.uid, p.name, p.locale, s.acting_merchant, s.last_seen_at < now() - interval '5 minutes' AS is_old,
+SELECT p.id, p.uid, p.name, p.name_latin, p.locale, s.acting_merchant, s.last_seen_at < now() - interval '5 minutes' AS is_old,
        {GRANTS}
 FROM sign_ins s JOIN people p ON p.id = s.person JOIN accounts a ON a.person = p.id
 WHERE s.token_hash = $1 AND s.expires_at > now() AND a.disabled_at IS NULL
   AND (s.is_staff OR s.last_seen_at > now() - interval '30 days')"""
 
 BY_TOKEN = f"""
-SELECT p.id, p.uid, p.name, p.locale, NULL::bigint AS acting_merchant, false AS is_old, t.can_write,
+SELECT p.id, p.uid, p.name, p.name_latin, p.locale, NULL::bigint AS acting_merchant, false AS is_old, t.can_write,
        {GRANTS}
 FROM api_tokens t JOIN people p ON p.id = t.person JOIN accounts a ON a.person = p.id
 WHERE t.token_hash = $1 AND t.expires_at > now() AND t.revoked_at IS NULL AND a.disabled_at IS NULL"""
@@ -53,7 +53,8 @@ def _session(row: Any, request_id: str, can_write: bool) -> Session:
         acting = None
     if acting is None:
         acting = next((g.scope_id for g in grants if g.scope == "merchant"), None)
-    actor = Actor(row["id"], row["name"], grants, acting, request_id=request_id, locale=row["locale"])
+    actor = Actor(row["id"], row["name"], grants, acting, request_id=request_id, locale=row["locale"],
+                  name_latin=row["name_latin"])
     return Session(actor, row["uid"], row["is_old"], can_write)
 
 
@@ -77,7 +78,7 @@ async def touch(token: str) -> None:
 async def actor_of(person_id: int, request_id: str = "") -> Actor | None:
     """Return the actor that a person is now, with roles as of this moment; None when there is no such person."""
     row = await database.fetchrow(
-        "SELECT p.id, p.uid, p.name, p.locale, NULL::bigint AS acting_merchant, false AS is_old,"
+        "SELECT p.id, p.uid, p.name, p.name_latin, p.locale, NULL::bigint AS acting_merchant, false AS is_old,"
         f" {GRANTS} FROM people p WHERE p.id = $1", person_id)
     return None if row is None else _session(row, request_id, True).actor
 

@@ -65,6 +65,7 @@ class Actor(msgspec.Struct, frozen=True, dict=True):
     request_id: str = ""
     locale: str = "zh_CN"
     is_house: bool = False
+    name_latin: str = ""
 
     def has(self, *roles: Role, site_id: int | None = None) -> bool:
         """Tell whether the actor holds one of the roles for everything or for that site (None: for any site)."""

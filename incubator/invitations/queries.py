@@ -28,6 +28,7 @@ class Received(msgspec.Struct, frozen=True):
     invited_by: str
     invited_at: datetime
     roles: tuple[str, ...]
+    invited_by_latin: str
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -42,8 +43,9 @@ class Sent(msgspec.Struct, frozen=True):
 async def received(actor: Actor) -> list[Received]:
     """Return the invitations that wait for the actor's answer, newest first; they lapse after 30 days."""
     rows = await database.fetch(
-        f"SELECT i.uid, m.name, b.name, i.invited_at, i.roles {STANDS} ORDER BY i.id DESC", actor.person_id, clock.now() - VALID)
-    return [Received(row[0], row[1], row[2], row[3], tuple(row["roles"])) for row in rows]
+        f"SELECT i.uid, m.name, b.name, i.invited_at, i.roles, b.name_latin {STANDS} ORDER BY i.id DESC",
+        actor.person_id, clock.now() - VALID)
+    return [Received(row[0], row[1], row[2], row[3], tuple(row[4]), row[5]) for row in rows]
 
 
 async def sent(actor: Actor, merchant_id: int) -> list[Sent]:

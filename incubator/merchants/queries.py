@@ -33,6 +33,7 @@ class Member(msgspec.Struct, frozen=True):
     name: str
     phone: str | None
     roles: tuple[str, ...]
+    name_latin: str
 
 
 class ShopRow(msgspec.Struct, frozen=True):
@@ -106,10 +107,10 @@ async def merchant_file(actor: Actor, uid: UUID) -> MerchantFile:
 async def members(merchant_id: int) -> list[Member]:
     """Return the present members with their roles, owners first."""
     rows = await database.fetch(
-        "SELECT p.id, p.uid, p.name, p.phone, array_agg(g.role ORDER BY g.id) AS roles FROM grants g"
+        "SELECT p.id, p.uid, p.name, p.name_latin, p.phone, array_agg(g.role ORDER BY g.id) AS roles FROM grants g"
         " JOIN people p ON p.id = g.person WHERE g.merchant = $1 AND g.ended_at IS NULL"
         " GROUP BY p.id ORDER BY bool_or(g.role = 'owner') DESC, p.name", merchant_id)
-    return [Member(r["id"], r["uid"], r["name"], r["phone"], tuple(r["roles"])) for r in rows]
+    return [Member(r["id"], r["uid"], r["name"], r["phone"], tuple(r["roles"]), r["name_latin"]) for r in rows]
 
 
 async def shops(merchant_id: int) -> list[ShopRow]:

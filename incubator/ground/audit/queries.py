@@ -10,7 +10,7 @@ from incubator.ground.jsons import loads
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One deed; `before` and `after` are None where the thing did not exist."""
+    """One deed; `before` and `after` are None where the thing did not exist, `actor_latin` is empty for who is no person."""
 
     id: int
     at: datetime
@@ -21,28 +21,28 @@ class Entry(msgspec.Struct, frozen=True):
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     reason: str
+    actor_latin: str
 
 
-COLUMNS = "id, at, actor, verb, thing, thing_id, before, after, reason"
+ENTRIES = """
+SELECT e.id, e.at, e.actor, e.verb, e.thing, e.thing_id, e.before, e.after, e.reason, coalesce(p.name_latin, '') AS actor_latin
+FROM audit_entries e LEFT JOIN people p ON p.id = e.person"""
 
 
 def _entry(row: Any) -> Entry:
     return Entry(row["id"], row["at"], row["actor"], row["verb"], row["thing"], row["thing_id"],
-                 loads(row["before"]), loads(row["after"]), row["reason"])
+                 loads(row["before"]), loads(row["after"]), row["reason"], row["actor_latin"])
 
 
 async def history_of(thing: str, thing_id: int, limit: int = 50) -> list[Entry]:
     """Return the newest entries of one thing, newest first."""
     rows = await database.fetch(
-        f"SELECT {COLUMNS} FROM audit_entries WHERE thing = $1 AND thing_id = $2 ORDER BY id DESC LIMIT $3",
-        thing, thing_id, limit,
-    )
+        f"{ENTRIES} WHERE e.thing = $1 AND e.thing_id = $2 ORDER BY e.id DESC LIMIT $3", thing, thing_id, limit)
     return [_entry(row) for row in rows]
 
 
 async def history_of_merchant(merchant_id: int, limit: int = 50) -> list[Entry]:
     """Return the newest entries of one merchant, whatever thing they concern, newest first."""
     rows = await database.fetch(
-        f"SELECT {COLUMNS} FROM audit_entries WHERE merchant = $1 ORDER BY id DESC LIMIT $2", merchant_id, limit
-    )
+        f"{ENTRIES} WHERE e.merchant = $1 ORDER BY e.id DESC LIMIT $2", merchant_id, limit)
     return [_entry(row) for row in rows]
