@@ -347,10 +347,7 @@ class ObsLink(Protocol):
         ...
 
     async def stop_output(self, kind: OutputKind, *, urgent: bool = False) -> None:
-        """Ask an output to stop, overtaking all waiting requests when urgent.
-
-        Raises: OutputNotRunning, OutputMissing.
-        """
+        """Ask an output to stop, past all that waits when urgent. Raises: OutputNotRunning, OutputMissing."""
         ...
 
     async def stand_by(self, scene: str | None, mute: Sequence[str]) -> tuple[StepResult, ...]:

@@ -117,8 +117,9 @@ async def test_a_destination_is_read_back_whole(room: Room) -> None:
 
 
 async def test_nothing_of_the_merchant_before_stays_in_force(room: Room) -> None:
-    before = Destination(server="rtmp://merchant-a/live", key="key-a", use_auth=True, username="a", password="secret-a")
-    await room.link.write_destination(before)
+    left = {"server": "rtmp://a/live", "key": "key-a", "use_auth": True, "username": "a", "password": "secret-a", "bwtest": True}
+    wanted = {"streamServiceType": "rtmp_custom", "streamServiceSettings": left}
+    assert (await room.link.run_steps([Step("SetStreamServiceSettings", wanted)]))[0].done  # not through the verb under test
     await room.link.write_destination(Destination(server="rtmp://merchant-b/live", key="key-b"))
     after = await room.link.read_destination()
     assert (after.use_auth, after.username, after.password) == (False, "", "")

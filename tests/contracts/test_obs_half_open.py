@@ -76,6 +76,16 @@ async def test_events_do_not_hide_that_nothing_we_send_arrives(passage: Passage,
     assert sum(isinstance(event, Meters) for event in heard[began:]) > 5
 
 
+async def test_only_the_panic_connection_is_dead_and_its_meters_go_on(server: FaultServer, passage: Passage) -> None:
+    link = link_through(passage, obs_faults.PASSWORD)
+    link._writing.port = server.port  # past the passage
+    await link.connect()
+    heard = heard_on(link)
+    passage.swallow_to_obs = True
+    assert (await down_of(heard, 3.0)).stalled
+    await link.close()
+
+
 async def test_what_was_asked_of_a_dead_wire_has_an_unknown_outcome(passage: Passage, link: RealObs) -> None:
     passage.go_dead()
     asked = link.switch_scene(SCENE), link.stand_by("马上回来", [MIC]), link.stop_output(OutputKind.STREAM, urgent=True)

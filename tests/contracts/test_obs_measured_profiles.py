@@ -1,0 +1,109 @@
+"""What was measured on OBS 29 about profiles, scene collections and a pause in the first moment; it may kill this OBS."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from obswebsocket import requests
+
+from studio.obs.errors import ObsError, OutputUnsettled
+from studio.obs.outputs import stop_until_stopped
+from studio.obs.port import Destination, LinkDown, ListChanged, Listing, OutputChanged, OutputKind, OutputState
+from studio.obs.real import RealObs
+from tests import obs_rig
+from tests.obs_faults import heard_on, true
+from tests.obs_rig import ObsRig, ask
+
+pytestmark = pytest.mark.obs
+OTHER = "另一个"
+
+
+@pytest.fixture(scope="module")
+def victim() -> Iterator[ObsRig]:
+    obs_rig.require(*obs_rig.NEEDED)
+    with ObsRig() as rig:
+        yield rig
+
+
+@pytest_asyncio.fixture
+async def link(victim: ObsRig) -> AsyncIterator[RealObs]:
+    link = RealObs(victim.host, victim.port, victim.password)
+    await link.connect()
+    yield link
+    await link.close()
+
+
+async def test_m19c_a_key_belongs_to_a_profile_and_waits_there(victim: ObsRig, link: RealObs) -> None:
+    """Somebody changes the profile by hand: the key seems gone and comes back with the profile; the change is told."""
+    mine = Destination(server="rtmp://merchant-a/live", key="key-a")
+    await link.write_destination(mine)
+    heard = heard_on(link)
+    with victim.client() as hand:
+        await asyncio.to_thread(hand.call, requests.CreateProfile(profileName=OTHER))
+        await true(lambda: ListChanged(what=Listing.EVERYTHING) in heard)
+        assert (await link.read_destination()).empty
+        await link.wipe_destination()  # reaches the profile in force only
+        heard.clear()
+        await asyncio.to_thread(hand.call, requests.SetCurrentProfile(profileName="Untitled"))
+        await true(lambda: ListChanged(what=Listing.EVERYTHING) in heard)
+        assert await link.read_destination() == mine
+        await link.wipe_destination()
+        assert (await link.read_destination()).empty
+        await asyncio.to_thread(hand.call, requests.RemoveProfile(profileName=OTHER))
+
+
+async def test_m20_reading_goes_on_through_changes_of_the_scene_collection(victim: ObsRig, link: RealObs) -> None:
+    """Plain polling makes this OBS crash after four to six changes; ours stops by itself while a change lasts."""
+    heard = heard_on(link)
+    read = 0
+
+    async def poll() -> None:
+        nonlocal read
+        while link.alive:
+            try:
+                await link.read_snapshot()
+                await link.screenshot(obs_rig.SCENES[0], width=90)
+            except ObsError:
+                await asyncio.sleep(0.01)  # the scene is in the other collection
+            read += 1
+            await asyncio.sleep(0)
+
+    with victim.client() as hand:
+        await asyncio.to_thread(hand.call, requests.CreateSceneCollection(sceneCollectionName=OTHER))
+        polls = [asyncio.create_task(poll()) for _ in range(3)]
+        for n in range(12):
+            await asyncio.sleep(0.25)
+            name = OTHER if n % 2 else "Untitled"
+            await asyncio.to_thread(hand.call, requests.SetCurrentSceneCollection(sceneCollectionName=name))
+        await asyncio.to_thread(hand.call, requests.SetCurrentSceneCollection(sceneCollectionName="Untitled"))
+    await asyncio.sleep(0.3)
+    assert victim.obs
+    assert victim.obs.poll() is None
+    assert not [event for event in heard if isinstance(event, LinkDown)]
+    assert read > 20
+    assert obs_rig.SCENES[0] in (await link.read_snapshot()).scenes
+    await link.close()
+    await asyncio.gather(*polls)
+
+
+async def test_a_recording_that_obs_can_never_end_is_not_called_stopped(victim: ObsRig, link: RealObs) -> None:
+    """Paused and stopped in its first moment, a recording of OBS 29 hangs until OBS is killed (seen in 4 of 4)."""
+    await link.set_profile_parameter("SimpleOutput", "RecQuality", "Small")
+    heard = heard_on(link)
+    with victim.client() as hand:
+        await asyncio.to_thread(hand.call_batch, ask("StartRecord"))
+        deadline = time.monotonic() + 5
+        while OutputState.STARTED not in [event.state for event in heard if isinstance(event, OutputChanged)]:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.002)
+        await asyncio.to_thread(lambda: (hand.call_batch(ask("PauseRecord")), hand.call_batch(ask("StopRecord"))))
+    try:
+        await stop_until_stopped(link, OutputKind.RECORD, deadline_s=3)
+    except OutputUnsettled:
+        assert (await link.read_outputs()).record.active
+        await asyncio.to_thread(victim.kill)
+        await asyncio.to_thread(victim.start)
+    else:
+        assert not (await link.read_outputs()).record.active
