@@ -58,7 +58,7 @@ PROBLEMS: Mapping[str, int] = {slug: status for status, slugs in {
          " has-begun hold-expired idempotency-mismatch job-not-failed merchant-left merchant-paused nobody-controls not-begun"
          " not-in-control not-quarantined not-yet nothing-to-check-in on-air outside-hours over-quota"
          " pairing-expired past rig-in-use room-has-rig session-over slot-taken stale still-booked too-far-ahead too-late"
-         " too-many-misses unit-in-use wrong-code wrong-state",
+         " too-many-holds too-many-misses unit-in-use wrong-code wrong-state",
     413: "too-large",
     415: "wrong-content-type",
     422: "invalid",

@@ -2,6 +2,8 @@
 
 import hmac
 import secrets
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -15,16 +17,20 @@ from booking.reservations.rights import can_settle
 from booking.reservations.rules import STATE_NAMES
 from booking.reservations.slots import Row
 from booking.reservations.tables import State
+from booking.units.queries import units_by_id
+from incubator.accounts.queries import house_people
 from incubator.accounts.rules import visible
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
 from incubator.ground.errors import N_, Conflict, Forbidden, NotFound, Stale
+from incubator.ground.notices.service import tell as notice
 from incubator.ground.queue.service import publish
-from incubator.ground.rights import Actor
+from incubator.ground.rights import Actor, Role
 from incubator.ground.values import new_uid
 from incubator.sites.queries import SiteFacts
 
 LONGEST_LABEL = 40
+GUESSED = N_("{room}: wrong codes again and again at the tablet. It takes none until {until:time}; see who is at the door.")
 
 
 class PairingExpired(Conflict):
@@ -54,7 +60,8 @@ async def check_in(actor: Actor, uid: UUID, code: str | None = None, *, version:
         Forbidden: neither a tablet nor staff.
         NotYet: too early; says from when.
         AlreadyCheckedIn, WrongState: done before, cancelled, or over.
-        WrongCode, TooManyMisses: other digits; after 5 misses the keypad rests for 2 minutes.
+        WrongCode, TooManyMisses: other digits; after 5 misses the keypad rests, for longer each time in a row, and from the
+            second rest on the front desk is told.
         Stale: changed since `version`.
     """
     seen = await seen_by(actor, uid)
@@ -75,20 +82,35 @@ async def _miss(actor: Actor, seen: Seen, code: str | None) -> Conflict | None:
     """Count a wrong code on the tablet and return the refusal; None when the digits fit or none are needed."""
     if actor.device_id is None:
         return None
-    device = await database.fetchrow("SELECT misses, locked_until FROM devices WHERE id = $1 FOR NO KEY UPDATE", actor.device_id)
+    device = await database.fetchrow("SELECT id, misses, rests, locked_until FROM devices WHERE id = $1 FOR NO KEY UPDATE",
+                                     actor.device_id)
     now = clock.now()
     if device["locked_until"] is not None and device["locked_until"] > now:
         return TooManyMisses(until=device["locked_until"])
     right = await database.fetchval("SELECT check_in_code FROM reservations WHERE id = $1", seen.id)
     if right and hmac.compare_digest(right.encode(), (code or "").strip().encode(errors="replace")):
-        await database.execute("UPDATE devices SET misses = 0, locked_until = NULL WHERE id = $1", actor.device_id)
+        await database.execute("UPDATE devices SET misses = 0, rests = 0, locked_until = NULL WHERE id = $1", actor.device_id)
         return None
     misses = device["misses"] + 1
-    is_over = misses >= rules.MOST_MISSES
-    until = now + rules.LOCKED if is_over else None
-    await database.execute("UPDATE devices SET misses = $2, locked_until = $3 WHERE id = $1",
-                           actor.device_id, 0 if is_over else misses, until)
-    return TooManyMisses(until=until) if is_over else WrongCode(left=rules.MOST_MISSES - misses)
+    if misses >= rules.MOST_MISSES:
+        return TooManyMisses(until=await _rested(device, seen, now))
+    await database.execute("UPDATE devices SET misses = $2 WHERE id = $1", actor.device_id, misses)
+    return WrongCode(left=rules.MOST_MISSES - misses)
+
+
+async def _rested(device: Any, seen: Seen, now: datetime) -> datetime:
+    """Let the keypad rest, and tell the front desk when that becomes a habit; return until when."""
+    is_anew = device["locked_until"] is None or device["locked_until"] < now - rules.FORGIVEN
+    number = 1 if is_anew else device["rests"] + 1
+    until = now + rules.rest(number)
+    await database.execute("UPDATE devices SET misses = 0, rests = $2, locked_until = $3 WHERE id = $1",
+                           device["id"], number, until)
+    if number >= rules.TOLD_FROM:
+        unit = (await units_by_id([seen.unit_id]))[seen.unit_id]
+        for person in await house_people(Role.STAFF):
+            await notice(person, f"keypad:{device['id']}:{until.isoformat()}", GUESSED,
+                         {"room": unit.name, "room_en": unit.name_en, "until": until.isoformat()}, "/devices")
+    return until
 
 
 async def _check_moment(row: Row) -> None:

@@ -20,5 +20,6 @@ class Device(Table, tablename="devices"):
     revoked_at = Timestamptz(null=True, default=None)
     last_seen_at = Timestamptz(null=False)
     misses = Integer(null=False)
+    rests = Integer(null=False)
     locked_until = Timestamptz(null=True, default=None)
     version = Integer(null=False)

@@ -60,6 +60,13 @@ class HoldExpired(Conflict):
     msgid = N_("The slot was kept for {minutes} minutes, and these have passed. Book it again if it is still free.")
 
 
+class TooManyHolds(Conflict):
+    """This person keeps as many slots as one may."""
+
+    code = "too-many-holds"
+    msgid = N_("You keep {most} slots already. Book or release one of them; a hold ends by itself after {minutes} minutes.")
+
+
 class WrongState(Conflict):
     """This verb does not go with what the reservation is now."""
 

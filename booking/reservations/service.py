@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from booking.reservations import planning, rights, rules, slots
+from booking.reservations import holding, planning, rights, rules, slots
 from booking.reservations.entry import Seen, as_it_is, as_person, close_row, entered, seen_by, tell
 from booking.reservations.planning import Plan
 from booking.reservations.queries import ReservationFacts
@@ -32,9 +32,6 @@ INSERT INTO reservations (uid, number, state, site, unit, merchant, person, host
 VALUES ($1, CASE WHEN $2::text IS NOT NULL THEN $2 || '-' || (SELECT {NUMBER}) END,
         $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 RETURNING id, number"""
-
-
-LONGEST_KEY = 100
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -74,17 +71,20 @@ async def reserve(actor: Actor, wish: Wish, *, hold: bool = False, page_key: str
         Invalid: fields, all at once.
         Past, TooFarAhead, RoomClosed, OutsideHours, MerchantPaused, OverQuota: the reason.
         Stale: the same page asked for another hold at the same moment.
+        TooManyHolds: the person keeps three slots already, at the desk ten.
         SlotTaken: somebody was faster; `extra["alternatives"]` says what would work.
     """
     plan, span, title = await _planned(actor, wish)
     if hold and not page_key:
         raise Invalid.field("page_key", N_("A hold needs the key of its page."))
-    before = await _own_hold(actor, page_key)
+    before = await holding.own_hold(actor, page_key)
     try:
         async with database.transaction():
             locked = await slots.lock(plan.unit_ids | set(before), plan.merchant_id)
             plan = await planning.still_true(plan, locked, span)
-            await _replace_hold(actor, page_key)
+            await holding.replace(actor, page_key)
+            if hold:
+                await holding.check_count(actor, plan)
             made = await _insert(actor, plan, span, title, page_key if hold else None)
             await slots.occupy(locked, made.id, plan.claims(span), plan.demand(actor, span))
             if not hold:
@@ -106,28 +106,6 @@ async def _planned(actor: Actor, wish: Wish) -> tuple[Plan, Span, str]:
     is_staff = rights.is_staff(actor, plan.unit.site_id)
     rules.first_of(rules.refusals(plan.place, span, clock.now(), is_staff=is_staff))
     return await planning.with_host(actor, plan, wish.host_id), span, title
-
-
-async def _own_hold(actor: Actor, page_key: str | None) -> list[int]:
-    """Return the units that the page's hold takes, so that they can be locked together with the new ones."""
-    if page_key is None:
-        return []
-    if len(page_key) > LONGEST_KEY or not page_key.isprintable():
-        raise Invalid.field("page_key", N_("The key of a page has at most {most} printable characters."), most=LONGEST_KEY)
-    rows = await database.fetch(
-        "SELECT a.unit FROM reservations r JOIN allocations a ON a.reservation = r.id"
-        " WHERE r.person = $1 AND r.page_key = $2 AND r.state = 'held'", actor.person_id, page_key)
-    return [row["unit"] for row in rows]
-
-
-async def _replace_hold(actor: Actor, page_key: str | None) -> None:
-    if page_key is None:
-        return
-    rows = await database.fetch(
-        "UPDATE reservations SET state = 'expired', closed_at = $3, version = version + 1"
-        " WHERE person = $1 AND page_key = $2 AND state = 'held' RETURNING id", actor.person_id, page_key, clock.now())
-    if rows:
-        await slots.free([row["id"] for row in rows])
 
 
 async def _insert(actor: Actor, plan: Plan, span: Span, title: str, page_key: str | None) -> ReservationFacts:

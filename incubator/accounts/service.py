@@ -52,6 +52,7 @@ async def add_person(actor: Actor, *, name: str, name_latin: str = "", phone: st
     if not actor.has(Role.STAFF, Role.MANAGER, Role.ADMIN):
         raise Forbidden()
     name = rules.checked_name(name)
+    name_latin = rules.checked_name(name_latin, "name_latin") if name_latin else ""
     phone = checked_phone(phone) if phone else None
     email = rules.checked_email(email) if email else None
     kept = await passwords.hashed(rules.checked_password(password)) if password is not None else None

@@ -18,7 +18,7 @@ from incubator.ground.values import new_uid, phone
 from incubator.merchants import questions, rights, rules
 
 EDITABLE = ("name", "short_name", "kind", "credit_code", "contact_name", "contact_phone", "town", "products")
-LONGEST_TEXT = 200
+LONGEST_TEXT, LONGEST_URL = 200, 500
 
 
 class CreditCodeTaken(Conflict):
@@ -72,7 +72,7 @@ def checked(profile: Profile) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
         values[field] = _collect(errors, checked_name, getattr(profile, field), field, longest)
     values["contact_phone"] = _collect(errors, phone, profile.contact_phone, "contact_phone") if profile.contact_phone else ""
     for field in ("contact_name", "town", "products"):
-        values[field] = visible(getattr(profile, field))[:LONGEST_TEXT]
+        values[field] = _collect(errors, _bounded, getattr(profile, field), field)
     values["credit_code"] = None
     if profile.credit_code:
         code = _collect(errors, rules.credit_code, profile.credit_code, profile.kind)
@@ -83,6 +83,11 @@ def checked(profile: Profile) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
     if errors:
         raise Invalid(errors)
     return values, warnings
+
+
+def _bounded(text: str, field: str) -> str:
+    """Return a text that may be empty, and is refused rather than cut when it is longer than its column is meant for."""
+    return checked_name(text, field, LONGEST_TEXT) if visible(text) else ""
 
 
 def _collect(errors: list[FieldError], check: Any, *args: Any) -> Any:
@@ -210,6 +215,7 @@ async def add_shop(actor: Actor, merchant_id: int, *, platform: str, name: str, 
     if not rights.can_update(actor, merchant_id):
         raise Forbidden()
     errors = _shop_errors(platform, url, opened_on)
+    url = visible(url)
     name = _collect(errors, checked_name, name, "name", 100)
     if errors:
         raise Invalid(errors)
@@ -218,7 +224,7 @@ async def add_shop(actor: Actor, merchant_id: int, *, platform: str, name: str, 
         shop_id = await database.fetchval(
             "INSERT INTO shops (uid, merchant, platform, name, url, opened_on, created_at)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
-            uid, merchant_id, platform, name, url.strip(), opened_on, clock.now(),
+            uid, merchant_id, platform, name, url, opened_on, clock.now(),
         )
         await record(actor, "add_shop", "shop", shop_id, after={"platform": platform, "name": name}, merchant_id=merchant_id)
     return uid
@@ -230,6 +236,9 @@ def _shop_errors(platform: str, url: str, opened_on: date | None) -> list[FieldE
         errors.append(FieldError("platform", N_("Choose one of the platforms.")))
     if url.strip() and not url.strip().startswith(("https://", "http://")):
         errors.append(FieldError("url", N_("A shop's address begins with https://.")))
+    if len(url) > LONGEST_URL:
+        figures = {"most": LONGEST_URL, "count": len(url)}
+        errors.append(FieldError("url", N_("At most {most} characters; this has {count}."), figures))
     if opened_on is not None and opened_on > clock.now().date():
         errors.append(FieldError("opened_on", N_("The opening day lies in the future.")))
     return errors

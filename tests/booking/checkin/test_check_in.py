@@ -13,6 +13,7 @@ from booking.reservations.refusals import AlreadyCheckedIn, NotYet, TooManyMisse
 from booking.units.queries import UnitFacts
 from incubator.ground import clock, database
 from incubator.ground.errors import Forbidden, NotFound
+from incubator.ground.notices import queries as notices
 from incubator.ground.rights import Actor
 from tests.booking.conftest import NOW, Rooms, at, booked
 from tests.people import People
@@ -93,6 +94,35 @@ async def test_wrong_codes_rest_the_keypad(people: People, rooms: Rooms) -> None
                 await service.check_in(device, made.uid, tried)
     with clock.frozen_at(at(15, 2)):
         assert (await service.check_in(device, made.uid, code)).state == "checked_in"
+
+
+async def test_the_keypad_rests_longer_each_time_and_the_desk_is_told(people: People, rooms: Rooms) -> None:
+    """Who guesses for an hour gets 25 tries of 10,000, and somebody comes to look; the right code makes up for all."""
+    made, device = await booked(people.alice, rooms.one, at(15), 6), await tablet(people, rooms.one)
+    code, moment, told = await digits(people, made), at(15), []
+    for minutes in (2, 4, 8, 16, 30, 30):
+        with clock.frozen_at(moment):
+            for _ in range(4):
+                with pytest.raises(WrongCode):
+                    await service.check_in(device, made.uid, wrong(code))
+            with pytest.raises(TooManyMisses) as refusal:
+                await service.check_in(device, made.uid, wrong(code))
+        assert refusal.value.params["until"] - moment == timedelta(minutes=minutes)
+        moment = refusal.value.params["until"]
+        told.append(len(await notices.latest(people.dora.person_id or 0)))
+    assert told == [0, 1, 2, 3, 4, 5]
+    assert await notices.latest(people.alice.person_id or 0) == []
+    with clock.frozen_at(moment):
+        await service.check_in(device, made.uid, code)
+    assert await database.fetchval("SELECT rests FROM devices WHERE id = $1", device.device_id) == 0
+
+
+async def test_a_rest_of_yesterday_is_forgiven(people: People, rooms: Rooms) -> None:
+    made, device = await booked(people.alice, rooms.one, at(15), 6), await tablet(people, rooms.one)
+    await database.execute("UPDATE devices SET rests = 4, misses = 4, locked_until = $1", at(2, 50))
+    with clock.frozen_at(at(15)), pytest.raises(TooManyMisses) as refusal:
+        await service.check_in(device, made.uid, wrong(await digits(people, made)))
+    assert refusal.value.params["until"] == at(15, 2)
 
 
 async def test_another_room(people: People, rooms: Rooms) -> None:

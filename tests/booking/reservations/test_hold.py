@@ -8,6 +8,7 @@ from booking.reservations import jobs, queries, service
 from booking.reservations.refusals import (
     HoldExpired,
     SlotTaken,
+    TooManyHolds,
     WrongState,
 )
 from incubator.ground import clock, database
@@ -48,6 +49,23 @@ async def test_a_hold_needs_its_page(people: People, rooms: Rooms) -> None:
     for key in ("x" * 101, "a\x00"):
         with pytest.raises(Invalid):
             await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key=key)
+
+
+async def test_a_person_keeps_three_slots_and_the_desk_ten(people: People, rooms: Rooms) -> None:
+    """Another page is another hold, so without a bound one person could keep the whole day."""
+    hours = [at(8 + 2 * hour, day=day) for day in (1, 2) for hour in range(6)]
+    for actor, most in ((people.alice, 3), (people.dora, 10)):
+        unit = rooms.one if actor is people.alice else rooms.meeting
+        for number in range(most):
+            await service.reserve(actor, wish(unit, hours[number], 1), hold=True, page_key=f"page {number}")
+        with pytest.raises(TooManyHolds) as refusal:
+            await service.reserve(actor, wish(unit, hours[most], 1), hold=True, page_key="one more")
+        assert refusal.value.params["most"] == most
+        await service.reserve(actor, wish(unit, hours[most], 1), hold=True, page_key="page 0")
+    await service.reserve(people.bob, wish(rooms.two, at(15), 1), hold=True, page_key="his own")
+    await service.reserve(people.alice, wish(rooms.two, at(18), 1))
+    with clock.frozen_at(NOW + LATER):
+        await service.reserve(people.alice, wish(rooms.one, at(15), 1), hold=True, page_key="later")
 
 
 async def test_a_run_out_hold(people: People, rooms: Rooms) -> None:

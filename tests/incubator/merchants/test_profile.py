@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from incubator.accounts import service as accounts
 from incubator.ground import clock
 from incubator.ground.audit import queries as audit
 from incubator.ground.errors import Forbidden, Invalid, NotFound, Stale
@@ -28,6 +29,24 @@ async def test_all_fields_are_refused_at_once(people: People) -> None:
     with pytest.raises(Invalid) as refusal:
         await service.register(people.dora, people.site.id, Profile("", "", "club", "123", contact_phone="1"))
     assert {error.field for error in refusal.value.errors} == {"name", "short_name", "kind", "credit_code", "contact_phone"}
+
+
+LONG = "长" * 200_000
+
+
+async def test_no_text_of_the_forms_is_without_bound(people: People) -> None:
+    with pytest.raises(Invalid) as refusal:
+        await service.register(people.dora, people.site.id, Profile(LONG, LONG, "natural_person", "", LONG, LONG, LONG, LONG))
+    assert {error.field for error in refusal.value.errors} == {
+        "name", "short_name", "contact_name", "contact_phone", "town", "products"}
+    with pytest.raises(Invalid) as refusal:
+        await service.add_shop(people.alice, people.sunrise_id, platform="douyin", name=LONG, url=f"https://{LONG}")
+    assert {error.field for error in refusal.value.errors} == {"name", "url"}
+    with pytest.raises(Invalid) as refusal:
+        await service.set_status(people.mia, people.sunrise_id, 1, "paused", LONG)
+    assert refusal.value.errors[0].field == "reason"
+    with pytest.raises(Invalid):
+        await accounts.add_person(people.dora, name="许大米", name_latin=LONG)
 
 
 async def test_only_a_natural_person_needs_no_code(people: People) -> None:
