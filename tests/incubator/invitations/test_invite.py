@@ -29,7 +29,8 @@ async def test_it_works(people: People) -> None:
     charlie = await accounts.actor_of(people.charlie.person_id or 0)
     assert charlie is not None
     assert charlie.belongs_to(people.sunrise_id, Role.STREAMER)
-    assert await queries.received(people.charlie) == await queries.sent(people.alice, people.sunrise_id) == []
+    assert await queries.received(people.charlie) == []
+    assert await queries.sent(people.alice, people.sunrise_id) == []
     with pytest.raises(NotFound):
         await service.accept(people.charlie, one.uid)
     entry = await database.fetchrow("SELECT person FROM audit_entries WHERE verb = 'grant' ORDER BY id DESC LIMIT 1")
