@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -199,6 +199,12 @@ async def of_merchant(actor: Actor, merchant_id: int, limit: int = 50) -> tuple[
         f"{FACTS} WHERE r.merchant = $1 AND r.state = ANY($2) ORDER BY r.starts_at DESC LIMIT $3",
         merchant_id, list(SHOWN), limit)
     return tuple(facts_of(row) for row in rows)
+
+
+async def by_ids(ids: Collection[int]) -> dict[int, ReservationFacts]:
+    """Return reservations by inner id, for upper floors that know already that their reader may see them."""
+    rows = await database.fetch(f"{FACTS} WHERE r.id = ANY($1)", list(ids))
+    return {row["id"]: facts_of(row) for row in rows}
 
 
 async def coming(actor: Actor, limit: int = 10) -> tuple[ReservationFacts, ...]:

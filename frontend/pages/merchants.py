@@ -14,11 +14,11 @@ from frontend.errors import status_of
 from frontend.limits import count
 from frontend.pages.booking_sheet import uid_of
 from frontend.pages.booking_words import chip
+from frontend.pages.merchant_history import history_of
 from frontend.views import AnyRequest, app_redis, form, form_lists, page, see_other, whole
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
-from incubator.ground.audit import queries as audit
-from incubator.ground.errors import N_, Forbidden, Invalid, KaiboError, NotFound
+from incubator.ground.errors import Forbidden, Invalid, KaiboError, NotFound
 from incubator.ground.rights import MERCHANT_ROLES, ROLE_NAMES, Actor, Role
 from incubator.invitations import queries as invitations, service as invitation_service
 from incubator.merchants import queries, rights, rules, service
@@ -26,16 +26,6 @@ from incubator.merchants.queries import MerchantFile
 from incubator.sites.queries import first_site
 from studio.live_sessions import queries as live_sessions
 
-VERB_NAMES = {
-    "register": N_("put on file"), "update": N_("changed the profile"), "set_status": N_("changed the state"),
-    "add_shop": N_("added a shop"), "close_shop": N_("closed a shop"), "grant": N_("gave a role"),
-    "end_grant": N_("took a role away"), "invite": N_("invited somebody"), "accepted": N_("accepted an invitation"),
-    "declined": N_("declined an invitation"), "withdrawn": N_("took an invitation back"),
-    "reserve": N_("booked"), "confirm": N_("booked"), "move": N_("changed a booking"), "extend": N_("extended a booking"),
-    "end_early": N_("ended a booking early"), "cancel": N_("cancelled a booking"), "check_in": N_("checked in"),
-    "mark_no_show": N_("noted a no-show"), "finish": N_("finished a booking"), "paste": N_("pasted a stream key"),
-    "forget": N_("removed a stream key"),
-}
 PROFILE_FIELDS = ("name", "short_name", "kind", "credit_code", "contact_name", "contact_phone", "town", "products")
 INVITATIONS_PER_HOUR = 10
 FORM_FIELDS = (*PROFILE_FIELDS, "status", "reason", "platform", "url", "opened_on", "login")
@@ -93,13 +83,13 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, form_name: str 
     file = await queries.merchant_file(actor, uid)
     is_whole = rights.can_see_whole(actor, file.id)
     warnings = rules.credit_code(file.credit_code, file.kind).warnings if file.credit_code else ()
+    sessions = await live_sessions.of_merchant(actor, file.id) if is_whole else []
     return await page(
         request, "merchant.html", status=status, merchant=file, form_name=form_name, values=values or {}, errors=errors or {},
         warnings=[i18n.translate(w.msgid, dict(w.params)) for w in warnings],
         reservations=await reservations.of_merchant(actor, file.id),
-        live_sessions=await live_sessions.of_merchant(actor, file.id) if is_whole else (),
-        history=await audit.history_of_merchant(file.id) if is_whole else [], is_whole=is_whole,
-        role_names=ROLE_NAMES, verb_names=VERB_NAMES,
+        live_sessions=sessions, history=await history_of(file, sessions) if is_whole else [], is_whole=is_whole,
+        role_names=ROLE_NAMES,
         kinds=rules.KINDS, statuses=rules.STATUSES, platforms=rules.PLATFORMS, chip=chip, now=clock.now(),
         roles=sorted(MERCHANT_ROLES), can_update=rights.can_update(actor, file.id),
         can_change_status=rights.can_change_status(actor), can_change_members=rights.can_change_members(actor, file.id),

@@ -278,11 +278,16 @@ async def _move_back(one: ReservationFacts, before: Mapping[str, Any], site: Sit
         "undo": "1"})
 
 
+def doer(entry: Entry) -> str:
+    """Return who did it, in the reader's script; what the house does by itself bears its name."""
+    return i18n.gettext(N_("Kaibo")) if entry.is_house else i18n.person(entry.actor, entry.actor_latin)
+
+
 def _deed(entry: Entry) -> Deed:
     word = i18n.gettext(DEEDS.get(entry.verb, entry.verb))
     span = _new_span(entry.after or {})
     text = i18n.translate(N_("{deed}: {span}"), {"deed": word, "span": span}) if span else word
-    return Deed(formats.short_moment(entry.at, i18n.speech()), text, i18n.person(entry.actor, entry.actor_latin), entry.reason)
+    return Deed(formats.short_moment(entry.at, i18n.speech()), text, doer(entry), entry.reason)
 
 
 def _new_span(after: Mapping[str, Any]) -> Span | None:

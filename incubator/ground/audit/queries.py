@@ -10,7 +10,7 @@ from incubator.ground.jsons import loads
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One deed; `before` and `after` are None where the thing did not exist, `actor_latin` is empty for who is no person."""
+    """One deed; `before` and `after` are None where the thing did not exist, `is_house`: no person and no tablet did it."""
 
     id: int
     at: datetime
@@ -22,16 +22,18 @@ class Entry(msgspec.Struct, frozen=True):
     after: dict[str, Any] | None
     reason: str
     actor_latin: str
+    is_house: bool
 
 
 ENTRIES = """
-SELECT e.id, e.at, e.actor, e.verb, e.thing, e.thing_id, e.before, e.after, e.reason, coalesce(p.name_latin, '') AS actor_latin
+SELECT e.id, e.at, e.actor, e.verb, e.thing, e.thing_id, e.before, e.after, e.reason, coalesce(p.name_latin, '') AS actor_latin,
+       e.person IS NULL AND e.device IS NULL AS is_house
 FROM audit_entries e LEFT JOIN people p ON p.id = e.person"""
 
 
 def _entry(row: Any) -> Entry:
     return Entry(row["id"], row["at"], row["actor"], row["verb"], row["thing"], row["thing_id"],
-                 loads(row["before"]), loads(row["after"]), row["reason"], row["actor_latin"])
+                 loads(row["before"]), loads(row["after"]), row["reason"], row["actor_latin"], row["is_house"])
 
 
 async def history_of(thing: str, thing_id: int, limit: int = 50) -> list[Entry]:

@@ -8,6 +8,7 @@ import httpx
 
 from booking.reservations import service as reservations
 from frontend.composition import answer_questions
+from studio.destinations import service as destinations
 from tests.frontend.pages.studio_rooms import make_room
 from tests.people import People
 
@@ -128,3 +129,14 @@ async def test_who_has_left_finds_nothing_and_leaving_names_what_is_booked(
     for page in (f"/merchants/{people.sunrise_uid}", f"/live-sessions/{room.session}/control"):
         assert (await member.get(page)).status_code == 404
     assert (await member.get("/")).status_code == 200
+
+
+async def test_the_history_tells_what_each_deed_was_about(people: People, client_for: Callable[[Any], Any]) -> None:
+    room = await make_room(people)
+    await destinations.paste(people.alice, room.session, "rtmp://push.example.com/live/key", version=0)
+    page = (await (await client_for(people.dora)).get(f"/merchants/{people.sunrise_uid}")).text
+    history = page.partition('id="history"')[2].partition("</section>")[0]
+    assert f'<a class="inl" href="/reservations/{room.booking.uid}">' in history
+    assert f'<a class="inl" href="/live-sessions/{room.session}">' in history
+    assert room.booking.title in history
+    assert "贴推流码 · Alice" in history
