@@ -13,6 +13,7 @@ from incubator.ground.rights import Actor
 from studio.control import rights
 from studio.destinations.rights import can_see
 from studio.director.wire import Sender
+from studio.live_sessions.rights import is_kept_from
 from studio.live_sessions.rules import HOLDING, cut_off
 
 
@@ -56,7 +57,9 @@ SELECT s.id, s.uid, s.state, r.id AS rig_id, r.uid AS rig_uid, coalesce(r.zone, 
        coalesce(r.overrun_min, 5) AS overrun_min, v.unit, v.site, v.merchant, v.person, v.state AS reservation_state,
        v.checked_in_at, v.checked_in_by, v.ends_at,
        (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
-       AS blocked_until
+       AS blocked_until,
+       (SELECT min(lower(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
+       AS blocked_from
 FROM live_sessions s JOIN reservations v ON v.id = s.reservation LEFT JOIN rigs r ON r.id = s.rig WHERE s.uid = $1"""
 
 
@@ -70,6 +73,8 @@ async def seat(actor: Actor, session_uid: UUID) -> Seat:
     if row is None or not can_see(actor, row["merchant"], row["person"], row["unit"]):
         raise NotFound()
     until = cut_off(row["ends_at"], row["overrun_min"], row["blocked_until"])
+    if is_kept_from(actor, clock.now(), row["blocked_from"], until):
+        raise NotFound()
     is_staff = rights.is_room_staff(actor, row["site"])
     why = _why(actor, row, until, is_staff)
     # a tablet acts in the name of the person who checked in

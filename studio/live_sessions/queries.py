@@ -137,6 +137,8 @@ SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output
        coalesce(r.cleanliness, 'clean') AS cleanliness, coalesce(r.overrun_min, 5) AS overrun_min,
        (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
        AS blocked_until,
+       (SELECT min(lower(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
+       AS blocked_from,
        coalesce(sp.name, '') AS shown_live_by, coalesce(ap.name, '') AS account_left_by,
        coalesce(kp.name, '') AS key_reset_by, coalesce(ci.name, '') AS checked_in_by,
        coalesce(cp.name, cd.label, '') AS controller_name,
@@ -153,7 +155,7 @@ SELECT live_session, uid, kind, started_at, stopped_at, stop_reason, path, bytes
 WHERE live_session = ANY($1) ORDER BY started_at"""
 OWN = (
     "reason_params", "shown", "expires_at", "pasted_at", "pasted_by", "wiped_at", "key_version", "overrun_min", "blocked_until",
-    "check_in_code",
+    "blocked_from", "check_in_code",
 )
 
 
@@ -172,9 +174,16 @@ def _session(actor: Actor, row: Any, spans: Sequence[AirSpan]) -> LiveSession:
     )
 
 
+def _is_seen(actor: Actor, row: Any) -> bool:
+    if not can_see(actor, row["merchant_id"], row["person_id"], row["unit_id"]):
+        return False
+    until = cut_off(row["ends_at"], row["overrun_min"], row["blocked_until"])
+    return not rights.is_kept_from(actor, clock.now(), row["blocked_from"], until)
+
+
 async def _read(actor: Actor, condition: str, *args: Any) -> list[LiveSession]:
     rows = await database.fetch(f"{BODY} WHERE {condition}", *args)
-    seen = [row for row in rows if can_see(actor, row["merchant_id"], row["person_id"], row["unit_id"])]
+    seen = [row for row in rows if _is_seen(actor, row)]
     spans: dict[int, list[AirSpan]] = {row["id"]: [] for row in seen}
     if spans:
         for span in await database.fetch(SPANS, list(spans)):

@@ -5,8 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from incubator.accounts import service as accounts
+from incubator.accounts.queries import actor_of
 from incubator.ground import clock, database
 from incubator.ground.errors import Forbidden, Invalid, NotFound
+from incubator.ground.rights import Role
 from studio.control.queries import Reason, help_in, open_help, seat
 from studio.control.service import (
     AskFirst,
@@ -20,7 +23,8 @@ from studio.control.service import (
     take_control,
 )
 from studio.director.wire import Outcome, PlanNow, SetVolume, SwitchScene
-from tests.studio.conftest import Studio, live_room, tablet, until
+from studio.live_sessions.queries import live_session
+from tests.studio.conftest import HOUSE, Studio, live_room, tablet, until
 
 
 async def test_it_works(studio: Studio) -> None:
@@ -40,6 +44,31 @@ async def test_another_rooms_tablet_sees_nothing(studio: Studio) -> None:
     other = await live_room(studio.people.site.id, "L2")
     with pytest.raises(NotFound):
         await seat(await tablet(other, studio.people.site.id), session.uid)
+
+
+async def test_a_tablet_sees_a_session_in_its_turn_only(studio: Studio) -> None:
+    session = await studio.session_of(await studio.book(starts_in_min=60 * 24, state="confirmed"))
+    device = await tablet(studio.unit, studio.people.site.id)
+    turn = session.starts_at
+    for moment in (clock.now(), turn - timedelta(seconds=1), session.cut_off_at, session.cut_off_at + timedelta(days=1)):
+        with clock.frozen_at(moment):
+            for read in (seat, live_session):
+                with pytest.raises(NotFound):
+                    await read(device, session.uid)
+            assert (await live_session(studio.people.alice, session.uid)).title == "Yam"
+    with clock.frozen_at(turn):
+        assert (await seat(device, session.uid)).why == Reason.NOT_CHECKED_IN
+        assert (await live_session(device, session.uid)).title == "Yam"
+
+
+async def test_who_booked_for_a_merchant_and_left_it_sees_nothing(studio: Studio) -> None:
+    session = await studio.session_of(await studio.book())
+    alice = studio.people.alice.person_id or 0
+    await accounts.end_grant(HOUSE, alice, Role.OWNER, "merchant", studio.people.sunrise_id)
+    left = await actor_of(alice)
+    assert left is not None
+    with pytest.raises(NotFound):
+        await seat(left, session.uid)
 
 
 async def test_before_check_in_the_party_only_watches(studio: Studio) -> None:
