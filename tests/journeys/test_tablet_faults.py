@@ -80,6 +80,7 @@ class Show:
 
     def __init__(self, desk: Desk, phone: Phone, town: Town, number: int) -> None:
         self.name = room(town, number)["name"]
+        self.label = f"平板 {number}"
         self.session = session_page(phone, town, number)
         self.tablet = pair(desk, phone, town, number)
         self.tablet.wait_for_selector("#pad, .tile")
@@ -116,6 +117,15 @@ class Show:
         expect(tablet.locator("#toast")).to_be_visible()
         assert tablet.locator(".tile.ask").count() == 0
         assert tablet.locator('.tile[aria-pressed="true"]').inner_text() == lit
+
+    def put_away(self) -> None:
+        """Revoke the tablet, as one that is replaced: it stays in control of the room no longer."""
+        staff = self.board.context.new_page()
+        staff.goto("/devices")
+        row = staff.locator(".li", has_text=self.label)
+        row.locator("button").click()
+        expect(row).to_have_count(0)
+        staff.close()
 
     def check_current(self) -> None:
         """See that everything is current again, without anybody having touched the page."""
@@ -278,7 +288,6 @@ def test_valkey_dies_and_comes_back(desk: Desk, phone: Phone, town: Town) -> Non
     take(show.tablet, "俯拍台面")
 
 
-
 @pytest.fixture(scope="module")
 def obs() -> Iterator[ObsRig]:
     """A real OBS with a small portrait canvas."""
@@ -288,8 +297,8 @@ def obs() -> Iterator[ObsRig]:
 
 
 @pytest.fixture
-def real(desk: Desk, phone: Phone, town: Town, obs: ObsRig) -> Show:
-    """A show in room 6, which has the real OBS."""
+def real(desk: Desk, phone: Phone, town: Town, obs: ObsRig) -> Iterator[Show]:
+    """A show in room 6, which has the real OBS; its tablet is new, and goes away with its test."""
     operator = desk.sign_in(desk.page(1440, 900, touch=False), "Olaf")
     operator.goto(f"/rigs/{room(town, 6)['rig']}")
     if operator.locator("select[name=driver]").input_value() != "obs":
@@ -297,7 +306,8 @@ def real(desk: Desk, phone: Phone, town: Town, obs: ObsRig) -> Show:
     operator.close()
     show = Show(desk, phone, town, 6)
     show.check_current()
-    return show
+    yield show
+    show.put_away()
 
 
 def program(obs: ObsRig) -> str:
