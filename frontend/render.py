@@ -1,6 +1,7 @@
 """Pages and partials from templates: strict about what is undefined, escaped by default, told in the present language."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -16,6 +17,7 @@ static_file = statics.static_file
 TEMPLATES = Path(__file__).parent / "templates"
 SHELL = "js/base.js"
 VENDORED = ("vendor/htmx.js",)
+UNBROKEN = re.compile(r"([A-Z]?\d[\d:]*(?:[–-]\d[\d:]*)+)")
 HTMX_CONFIG = json.dumps({
     "allowEval": False,
     "includeIndicatorStyles": False,
@@ -102,6 +104,18 @@ def initial(name: str) -> str:
     return name.strip()[:1].upper()
 
 
+def sentences(*told: str) -> str:
+    """Return sentences one after the other: with a space between them, but not in Chinese."""
+    return ("" if i18n.speech().is_chinese else " ").join(told)
+
+
+def unbroken(text: str) -> Markup:
+    """Return a text with its ranges, dates and reference numbers kept from breaking: 08:00–22:00, 11-27, R261124-00469."""
+    pieces = UNBROKEN.split(str(text))
+    return Markup("").join(Markup('<span class="nb">{}</span>').format(piece) if place % 2 else escape(piece)
+                           for place, piece in enumerate(pieces))
+
+
 def iso(moment: Any) -> str:
     """Return a moment as the attribute `datetime` wants it."""
     return str(moment.isoformat())
@@ -135,10 +149,10 @@ def make_environment(folder: Path = TEMPLATES, *, reload: bool = False) -> Envir
         trim_blocks=True, lstrip_blocks=True,
     )
     env.filters |= {name: _filter(tell) for name, tell in formats.SPECS.items() if name not in ("list", "word")}
-    env.filters |= {"told": shown, "initial": initial, "iso": iso, "word": lambda msgid: i18n.gettext(str(msgid)),
+    env.filters |= {"told": shown, "initial": initial, "iso": iso, "unbroken": unbroken, "word": lambda msgid: i18n.gettext(str(msgid)),
                     "listing": _filter(formats.listing), "step": step, "seconds": seconds}
     env.globals |= {
-        "_": _, "ngettext": counted, "translate": translated, "static": statics.url, "scripts": scripts, "share": share,
+        "_": _, "ngettext": counted, "translate": translated, "static": statics.url, "scripts": scripts, "share": share, "sentences": sentences,
         "pairs": pairs, "person": i18n.person, "drawing": drawing,
         "htmx_config": HTMX_CONFIG, "lang": i18n.current_tag, "locale_code": i18n.current_code,
     }

@@ -29,6 +29,7 @@ NAMES = {
     "tell_lifted": N_("Tell whose bookings can take place after all"),
     "forget_unpaired_devices": N_("Forget tablets that were never paired"),
     "forget_kept_answers": N_("Forget answers kept for repeated requests"),
+    "control_on_RightsEnded": N_("Free rooms whose controller lost the right to them"),
     "seal_audit": N_("Seal the history of the last minute"),
 }
 FAMILIES = {

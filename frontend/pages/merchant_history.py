@@ -18,7 +18,7 @@ from incubator.merchants.queries import MerchantFile
 from studio.live_sessions.queries import LiveSession
 
 VERBS: Mapping[str, str] = {
-    "register": N_("put on file"), "update": N_("changed the profile"), "set_status": N_("changed the state"),
+    "register": N_("registered"), "update": N_("changed the profile"), "set_status": N_("changed the state"),
     "add_shop": N_("added a shop"), "close_shop": N_("closed a shop"), "grant": N_("gave a role"),
     "end_grant": N_("took a role away"), "invite": N_("invited somebody"), "accepted": N_("accepted an invitation"),
     "declined": N_("declined an invitation"), "withdrawn": N_("took an invitation back"),
@@ -63,7 +63,8 @@ def _told(entry: Entry, file: MerchantFile, booked: Mapping[int, ReservationFact
     else:
         about = _change(entry, file)
     verb = i18n.gettext(VERBS.get(entry.verb, entry.verb))
-    return Told(formats.short_moment(entry.at, i18n.speech()), verb[:1].upper() + verb[1:], doer(entry), about, href, entry.reason)
+    at = formats.short_moment(entry.at, i18n.speech())
+    return Told(at, verb[:1].upper() + verb[1:], doer(entry), about, href, entry.reason)
 
 
 def _about(room: str, span: Span, title: str) -> str:

@@ -25,7 +25,7 @@ class WrongSignIn(KaiboError):
     """Login and password do not fit; which of them is wrong is not said."""
 
     code = "wrong-sign-in"
-    msgid = N_("Phone or e-mail and password do not fit. Check both, or ask the front desk for a new password.")
+    msgid = N_("Phone or e-mail and password do not match. Check both, or ask the front desk for a new password.")
 
 
 class AlreadyKnown(Conflict):

@@ -36,7 +36,7 @@ class NotQuarantined(Conflict):
     """The rig is clean, or a session is armed on it."""
 
     code = "not-quarantined"
-    msgid = N_("Only a rig that is out of use because something may be left on it can be called clean.")
+    msgid = N_("Only a rig that is out of use because something may be left on it can be marked as clean.")
 
 
 class SetUp(msgspec.Struct, frozen=True):

@@ -37,6 +37,20 @@ def test_it_works():
     assert "没有这一页" in page
 
 
+@pytest.mark.parametrize(("code", "shown"), [("zh_CN", "演示。密码"), ("en", "演示。 密码")])
+def test_sentences_follow_each_other_without_a_gap_in_chinese(code, shown):
+    with i18n.using(code):
+        assert drawn("{{ sentences('演示。', '密码') }}") == shown
+
+
+@pytest.mark.parametrize(("said", "shown"), [
+    ("今天 08:00–22:00", '今天 <span class="nb">08:00–22:00</span>'), ("R261124-00469", '<span class="nb">R261124-00469</span>'),
+    ("11-27 12:00", '<span class="nb">11-27</span> 12:00'), ("<b> 2 号间", "&lt;b&gt; 2 号间"),
+    ("Donkey hot-pot", "Donkey hot-pot")])
+def test_ranges_and_numbers_stay_in_one_piece(said, shown):
+    assert drawn("{{ said|unbroken }}", said=said) == shown
+
+
 def test_what_is_undefined_stops_the_page():
     with pytest.raises(UndefinedError):
         drawn("{{ nobody_gave_this }}")

@@ -14,7 +14,7 @@ class JobNotFailed(Conflict):
     """Only a failed job can be retried by hand."""
 
     code = "job-not-failed"
-    msgid = N_("This job is not failed, so there is nothing to retry.")
+    msgid = N_("This job has not failed, so there is nothing to retry.")
 
 
 async def publish(kind: str, payload: dict[str, Any], request_id: str = "") -> None:
