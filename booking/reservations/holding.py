@@ -42,7 +42,7 @@ async def check_count(actor: Actor, plan: Plan) -> None:
     """Refuse a further hold to whoever keeps enough of them; that of the same page has gone already.
 
     Raises:
-        TooManyHolds: three, or ten at the desk.
+        TooManyHolds: twelve, or sixty at the desk.
     """
     most = rules.MOST_HOLDS_OF_STAFF if rights.is_staff(actor, plan.unit.site_id) else rules.MOST_HOLDS
     kept = await database.fetchval("SELECT count(*) FROM reservations WHERE person = $1 AND state = 'held' AND hold_until > $2",

@@ -15,7 +15,7 @@ from incubator.ground.values import Span
 from incubator.sites.queries import SiteFacts
 
 HOLD_MIN = 5
-MOST_HOLDS, MOST_HOLDS_OF_STAFF = 3, 10
+MOST_HOLDS, MOST_HOLDS_OF_STAFF = 12, 60
 LONGEST_TITLE = 80
 LONGEST_REASON = 200
 YEARS = (2000, 2200)

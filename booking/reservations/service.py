@@ -71,7 +71,7 @@ async def reserve(actor: Actor, wish: Wish, *, hold: bool = False, page_key: str
         Invalid: fields, all at once.
         Past, TooFarAhead, RoomClosed, OutsideHours, MerchantPaused, OverQuota: the reason.
         Stale: the same page asked for another hold at the same moment.
-        TooManyHolds: the person keeps three slots already, at the desk ten.
+        TooManyHolds: the person keeps twelve slots already, at the desk sixty.
         SlotTaken: somebody was faster; `extra["alternatives"]` says what would work.
     """
     plan, span, title = await _planned(actor, wish)

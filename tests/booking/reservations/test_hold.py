@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from booking.reservations import jobs, queries, service
+from booking.reservations import jobs, queries, rules, service
 from booking.reservations.refusals import (
     HoldExpired,
     SlotTaken,
@@ -51,8 +51,11 @@ async def test_a_hold_needs_its_page(people: People, rooms: Rooms) -> None:
             await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key=key)
 
 
-async def test_a_person_keeps_three_slots_and_the_desk_ten(people: People, rooms: Rooms) -> None:
+async def test_a_person_keeps_few_slots_and_the_desk_more(
+        people: People, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another page is another hold, so without a bound one person could keep the whole day."""
+    monkeypatch.setattr(rules, "MOST_HOLDS", 3)
+    monkeypatch.setattr(rules, "MOST_HOLDS_OF_STAFF", 10)
     hours = [at(8 + 2 * hour, day=day) for day in (1, 2) for hour in range(6)]
     for actor, most in ((people.alice, 3), (people.dora, 10)):
         unit = rooms.one if actor is people.alice else rooms.meeting
