@@ -149,11 +149,11 @@ def make_environment(folder: Path = TEMPLATES, *, reload: bool = False) -> Envir
         trim_blocks=True, lstrip_blocks=True,
     )
     env.filters |= {name: _filter(tell) for name, tell in formats.SPECS.items() if name not in ("list", "word")}
-    env.filters |= {"told": shown, "initial": initial, "iso": iso, "unbroken": unbroken, "word": lambda msgid: i18n.gettext(str(msgid)),
-                    "listing": _filter(formats.listing), "step": step, "seconds": seconds}
+    env.filters |= {"told": shown, "initial": initial, "iso": iso, "word": lambda msgid: i18n.gettext(str(msgid)),
+                    "unbroken": unbroken, "listing": _filter(formats.listing), "step": step, "seconds": seconds}
     env.globals |= {
-        "_": _, "ngettext": counted, "translate": translated, "static": statics.url, "scripts": scripts, "share": share, "sentences": sentences,
-        "pairs": pairs, "person": i18n.person, "drawing": drawing,
+        "_": _, "ngettext": counted, "translate": translated, "static": statics.url, "scripts": scripts, "share": share,
+        "sentences": sentences, "pairs": pairs, "person": i18n.person, "drawing": drawing,
         "htmx_config": HTMX_CONFIG, "lang": i18n.current_tag, "locale_code": i18n.current_code,
     }
     return env

@@ -207,6 +207,12 @@ async def by_ids(ids: Collection[int]) -> dict[int, ReservationFacts]:
     return {row["id"]: facts_of(row) for row in rows}
 
 
+async def by_numbers(actor: Actor, numbers: Collection[str]) -> dict[str, ReservationFacts]:
+    """Return reservations by number, as far as the actor may see them."""
+    rows = await database.fetch(f"{FACTS} WHERE r.number = ANY($1)", list(numbers))
+    return {row["number"]: facts_of(row) for row in rows if _may_see(actor, row)}
+
+
 async def coming(actor: Actor, limit: int = 10) -> tuple[ReservationFacts, ...]:
     """Return what the actor (or the merchant acted for) has now and next, soonest first."""
     now = clock.now()

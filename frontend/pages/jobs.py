@@ -29,11 +29,11 @@ NAMES = {
     "tell_lifted": N_("Tell whose bookings can take place after all"),
     "forget_unpaired_devices": N_("Forget tablets that were never paired"),
     "forget_kept_answers": N_("Forget answers kept for repeated requests"),
-    "control_on_RightsEnded": N_("Free rooms whose controller lost the right to them"),
     "seal_audit": N_("Seal the history of the last minute"),
 }
 FAMILIES = {
     "announce_": N_("Show a change on open day pages"),
+    "control_on_": N_("Free rooms whose holder lost the right to them"),
     "live_session_on_": N_("Plan the live session of a booking"),
 }
 # What handlers say of their work, where it is no sentence of an outside part

@@ -70,6 +70,7 @@ class Row(msgspec.Struct, frozen=True):
     who: str
     room: str
     day: str
+    short_day: str
     hours: str
     chip: Chip
 
@@ -153,7 +154,14 @@ def row_of(one: ReservationFacts) -> Row:
     """Return one line of a list."""
     return Row(
         str(one.uid), f"/reservations/{one.uid}", one.number or "", one.title, who_of(one), unit_name(one),
-        near_day(one.starts_at), hours_text(one.span), chip(one.state))
+        near_day(one.starts_at), short_near_day(one.starts_at), hours_text(one.span), chip(one.state))
+
+
+def short_near_day(moment: datetime) -> str:
+    """Return `今天`, `明天`, `昨天` or `12-08`, for tables."""
+    speech = i18n.speech()
+    is_near = abs((speech.date_of(moment) - speech.today()).days) <= 1
+    return near_day(moment) if is_near else formats.short_day(moment, speech)
 
 
 async def code_of(actor: Actor, one: ReservationFacts, now: datetime) -> str:

@@ -10,6 +10,7 @@ from incubator.ground import clock, database, secrets
 from incubator.ground.audit.service import record
 from incubator.ground.database import retried
 from incubator.ground.errors import N_, Conflict, Forbidden, NotFound, Stale
+from incubator.ground.notices.service import settle
 from incubator.ground.rights import Actor
 from studio.destinations import rights
 from studio.destinations.rules import Pasted, read
@@ -92,6 +93,7 @@ async def paste(actor: Actor, session_uid: UUID, text: str, *, version: int) -> 
         new_version: int = await database.fetchval(UPSERT, row["id"], *_sealed(session_uid, found), actor.person_id, clock.now())
         await record(actor, "paste", "destination", row["id"], merchant_id=row["merchant"],
                      before=None if row["shown"] is None else {"shown": row["shown"]}, after={"shown": found.shown})
+        await settle(f"waiting_for_key:{row['id']}")
         if row["rig"] is not None:
             await poke(row["rig"])
     return Shown(found.shown, found.expires_at, new_version)

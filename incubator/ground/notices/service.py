@@ -21,6 +21,12 @@ async def tell(person_id: int, once_key: str, msgid: str, params: dict[str, Any]
     ))
 
 
+async def settle(once_key: str) -> int:
+    """Count an occasion as read by everybody whom it was told, since what it asked for is done; return how many had not."""
+    return await database.execute(
+        "UPDATE notices SET read_at = $2 WHERE once_key = $1 AND read_at IS NULL", once_key, clock.now())
+
+
 async def mark_all_read(actor: Actor) -> int:
     """Mark everything in the actor's own list as read, and return how many were unread."""
     return await database.execute(
