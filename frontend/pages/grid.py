@@ -22,7 +22,7 @@ from frontend.auth import signed_in
 from frontend.feeds_days import since_ms
 from frontend.pages.booking_sheet import Sheet, merchant_for, sheet_of, uid_of, usual_wish, wanted_of
 from frontend.pages.booking_words import day_of, hours_text, name_of, note_of
-from frontend.pages.schedule import STEP, Frame, Gap, Painter, frame_of, gaps_of, hour_marks, rows_of
+from frontend.pages.schedule import STEP, Frame, Painter, frame_of, gap_markup, gaps_of, hour_marks, rows_of
 from frontend.views import AnyRequest, fragment, is_htmx, page, see_other
 from incubator.ground import clock
 from incubator.ground.errors import N_, NotFound
@@ -42,12 +42,14 @@ class Day(msgspec.Struct, frozen=True):
     """One day as the templates draw it; addresses keep kind, merchant and filter."""
 
     date: date
+    kind: str
     place: str
     label: str
     open_hours: str
     steps: int
     hours: Sequence[tuple[str, str]]
     rooms: int
+    rooms_text: str
     rows: Markup
     now_cls: str
     now_text: str
@@ -197,13 +199,20 @@ def _day(site: SiteFacts, on: date, look: Look, found: Schedule, frame: Frame, s
     empty = i18n.gettext(NONE_FREE if look.only_free else NONE_AT_ALL)
     first = found.units[0].unit.uid if found.units else None
     return Day(
-        date=on, place=name_of(site), label=label, open_hours=hours, steps=frame.steps, hours=hour_marks(frame, site),
-        rooms=len(shown), rows=rows_of(shown, frame, f"w{at}" if now > frame.span.starts_at and at else ""),
+        date=on, kind=look.kind, place=name_of(site), label=label, open_hours=hours, steps=frame.steps,
+        hours=hour_marks(frame, site, at if is_now else None), rooms=len(shown), rooms_text=_rooms_text(look.kind, len(shown)),
+        rows=rows_of(shown, frame, f"w{at}" if now > frame.span.starts_at and at else ""),
         now_cls=f"s{at}" if is_now else "",
         now_text=formats.hour(now, i18n.speech()), opens_ms=_ms(frame.span.starts_at), now_ms=_ms(now), since_ms=since_ms(),
         zone=site.time_zone, query=query, can_book=is_open, empty=empty, here=f"/days/{on}?{query}",
         before=f"/days/{on - timedelta(days=1)}?{query}", after=f"/days/{on + timedelta(days=1)}?{query}", today=f"/days?{query}",
         week=f"/units/{first}/week/{on}" if first else "")
+
+
+def _rooms_text(kind: str, count: int) -> str:
+    if kind == "desk":
+        return i18n.ngettext("{count} desk", "{count} desks", count).format(count=count)
+    return i18n.ngettext("{count} room", "{count} rooms", count).format(count=count)
 
 
 def _ms(moment: datetime) -> int:
@@ -217,7 +226,7 @@ class WeekLane(msgspec.Struct, frozen=True):
     href: str
     is_today: bool
     past: str
-    gaps: Sequence[Gap]
+    gaps: Markup
     blocks: Markup
 
 
@@ -225,6 +234,7 @@ class Week(msgspec.Struct, frozen=True):
     """One room's week as the template draws it."""
 
     uid: str
+    kind: str
     name: str
     note: str
     span: str
@@ -251,10 +261,12 @@ async def week_page(request: AnyRequest, uid: FromPath[UUID], day: FromPath[str]
     found = await schedule.week(actor, uid, on)
     rooms = [(str(one.uid), name_of(one)) for one in await units.spaces(site.id, [found.units[0].unit.kind])]
     chosen = await merchant_for(actor, site, "")
-    return await page(request, "week.html", week=week_of(site, on, found, rooms, chosen))
+    on_air = await live_sessions.on_air(site.id) if found.units[0].unit.kind == "live_room" else frozenset()
+    return await page(request, "week.html", week=week_of(site, on, found, rooms, chosen, on_air))
 
 
-def week_of(site: SiteFacts, on: date, found: Schedule, rooms: list[tuple[str, str]], chosen: int | None) -> Week:
+def week_of(site: SiteFacts, on: date, found: Schedule, rooms: list[tuple[str, str]], chosen: int | None,
+            on_air: frozenset[UUID] = frozenset()) -> Week:
     """Return the lanes of a week; all days share the widest day's hours."""
     unit = found.units[0].unit
     monday = on - timedelta(days=on.weekday())
@@ -264,11 +276,14 @@ def week_of(site: SiteFacts, on: date, found: Schedule, rooms: list[tuple[str, s
               for day, part in zip(days, parts, strict=True)]
     first, last = _widest(site, days, frames)
     shown = [_frame(site.day(day).starts_at + first, last - first) for day in days]
-    lanes = [_week_lane(site, day, part, frame, found.as_of, chosen) for day, part, frame in zip(days, parts, shown, strict=True)]
+    painters = [Painter(frame, found.as_of, site.zone, table=True, on_air=on_air) for frame in shown]
+    lanes = [_week_lane(site, day, part, frame, found.as_of, _blocks(part, painter, chosen))
+             for day, part, frame, painter in zip(days, parts, shown, painters, strict=True)]
     frame = shown[0]
     base = f"/units/{unit.uid}/week/"
     return Week(
-        uid=str(unit.uid), name=name_of(unit), note=note_of(unit), span=_week_text(days), open_hours=hours_text(frame.span),
+        uid=str(unit.uid), kind=unit.kind, name=name_of(unit), note=note_of(unit), span=_week_text(days),
+        open_hours=hours_text(frame.span),
         steps=frame.steps, hours=hour_marks(frame, site), lanes=lanes, rooms=rooms, choose=f"{base}{on}", here=f"{base}{on}",
         before=f"{base}{on - timedelta(days=7)}", after=f"{base}{on + timedelta(days=7)}",
         today=f"{base}{site.local_date(clock.now())}", day=f"/days/{on}?kind={unit.kind}")
@@ -293,12 +308,11 @@ def _part_of(found: UnitDay, day: Span) -> UnitDay:
         tuple(b for b in found.blocks if Span(b.blocked_from, b.blocked_to).overlaps(day)))
 
 
-def _week_lane(site: SiteFacts, day: date, part: UnitDay, frame: Frame, now: datetime, chosen: int | None) -> WeekLane:
-    blocks = _blocks(part, Painter(frame, now, site.zone, table=True), chosen)
+def _week_lane(site: SiteFacts, day: date, part: UnitDay, frame: Frame, now: datetime, blocks: Markup) -> WeekLane:
     at = frame.at(now)
     name = f"{formats.weekday(day, i18n.speech())} {formats.short_day(day, i18n.speech())}"
-    return WeekLane(name, f"/days/{day}?kind={part.unit.kind}", day == site.local_date(now), f"w{at}" if at else "",
-                    gaps_of(part, frame), blocks)
+    gaps = Markup("").join(gap_markup(gap, "cell") for gap in gaps_of(part, frame))
+    return WeekLane(name, f"/days/{day}?kind={part.unit.kind}", day == site.local_date(now), f"w{at}" if at else "", gaps, blocks)
 
 
 def _week_text(days: list[date]) -> str:

@@ -15,6 +15,7 @@ from booking.schedule.queries import Block as Taken, UnitDay
 from booking.units.queries import UnitFacts
 from frontend import formats, i18n, statics
 from frontend.pages.booking_words import CHIPS, hours_text, is_chinese, name_of, note_of
+from frontend.render import drawing
 from incubator.ground.errors import N_
 from incubator.ground.values import Span
 from incubator.sites.queries import SiteFacts
@@ -28,6 +29,10 @@ DAY_MIN = 24 * 60
 CLOCK = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(0, DAY_MIN + 1, 5)]
 HOLDING = {"held": "held", "pending": "pending"}
 HELD, TAKEN, UNTITLED, OVER_WORD, JOINT = N_("On hold"), N_("Taken"), N_("Without title"), N_("over"), N_(", ")
+UNTIL, UNTIL_LONG = N_("to {time:time}"), N_("On air until {time:time}")
+NEWLINE, NBSP = "\n", "\xa0"
+# how near an hour's label may come to the pill that tells the time, in steps; the module measures it anew
+TOUCHED_BEFORE, TOUCHED_AFTER = 12, 3
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -57,11 +62,23 @@ class Where(msgspec.Struct, frozen=True):
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """A closed part of a lane; `text` only where it fits."""
+    """A closed part of a lane: first and last step, what is read out, what stands there and below it.
 
-    cls: str
-    text: str
+    `icon` is empty outside the usual hours; `place` holds the classes of the words where a booking covers a part of it.
+    """
+
+    start: int
+    stop: int
     label: str
+    text: str
+    below: str = ""
+    icon: str = ""
+    place: str = ""
+
+    @property
+    def cls(self) -> str:
+        """Return the classes that place it."""
+        return f"{'' if self.icon else 'out '}s{self.start} w{max(self.stop - self.start, 1)}"
 
 
 def frame_of(site: SiteFacts, day: date, opened: Iterable[Span], taken: Iterable[Span] = ()) -> Frame:
@@ -80,12 +97,13 @@ def frame_of(site: SiteFacts, day: date, opened: Iterable[Span], taken: Iterable
     return Frame(Span(begin, begin + steps * STEP), steps)
 
 
-def hour_marks(frame: Frame, site: SiteFacts) -> list[tuple[str, str]]:
-    """Return class and text of each full hour of the frame."""
+def hour_marks(frame: Frame, site: SiteFacts, now_at: int | None = None) -> list[tuple[str, str]]:
+    """Return class and text of each full hour of the frame; those that the present time, at step `now_at`, covers are hidden."""
     marks = []
     for step in range(0, frame.steps, 12):
         local = (frame.span.starts_at + step * STEP).astimezone(site.zone)
-        marks.append((f"s{step}", f"{local:%H:%M}"))
+        is_touched = now_at is not None and -TOUCHED_BEFORE <= step - now_at <= TOUCHED_AFTER
+        marks.append((f"s{step} off" if is_touched else f"s{step}", f"{local:%H:%M}"))
     return marks
 
 
@@ -104,10 +122,18 @@ def _row(number: int, room: tuple[Markup, Markup], over: str, gaps: list[Gap], b
             f'{over}{"".join([str(gap_markup(gap)) for gap in gaps])}{blocks}</div></div>\n')
 
 
-def gap_markup(gap: Gap) -> Markup:
-    """Return the closed part of a row."""
-    text = Markup("<span>{}</span>").format(gap.text) if gap.text else ""
-    return Markup('<div class="closed {}" role="gridcell" aria-label="{}">{}</div>\n').format(gap.cls, gap.label, text)
+def gap_markup(gap: Gap, role: str = "gridcell") -> Markup:
+    """Return the closed part of a row; its words beside it where a booking lies on it."""
+    cell = Markup('<div class="closed {}" role="{}" aria-label="{}">{}</div>\n')
+    if not gap.text:
+        return cell.format(gap.cls, role, gap.label, "")
+    icon = drawing(gap.icon) if gap.icon else ""
+    reason = Markup("<b>{}</b>").format(gap.text) if gap.icon else gap.text
+    words = Markup("<span>{}{}{}</span>").format(icon, reason, f"{NEWLINE}{gap.below}" if gap.below else "")
+    if not gap.place:
+        return cell.format(gap.cls, role, gap.label, words)
+    return cell.format(gap.cls, role, gap.label, "") + Markup('<div class="said {}" aria-hidden="true">{}</div>\n').format(
+        gap.place, words)
 
 
 @lru_cache(maxsize=2048)  # a room says the same of itself on every page, until its row is another
@@ -117,32 +143,58 @@ def _room(unit: UnitFacts, _code: str) -> tuple[Markup, Markup]:
                "most": max(unit.max_use_min, statics.STEP_MIN), "setup": unit.setup_min, "teardown": unit.teardown_min}
     steps = "".join(f' data-{key}="{minutes // statics.STEP_MIN}"' for key, minutes in lengths.items())
     data = Markup(' data-unit="{}" data-name="{}"').format(unit.uid, name) + Markup(steps)  # noqa: S704 -- numbers of our own
-    return data, Markup("<b>{}</b><span>{}</span>").format(name, note_of(unit))
+    note, dot, seats = note_of(unit).rpartition(" · ")
+    tied = f"{note}{NBSP}· " if dot else ""  # a line ends after the dot, and a number stays with what it counts
+    return data, Markup("<b>{}</b><span>{}{}</span>").format(name, tied, seats.replace(" ", NBSP))
 
 
 def gaps_of(found: UnitDay, frame: Frame) -> list[Gap]:
     """Return where a room is closed: closures hatched with their reason, outside hours plain."""
-    gaps = [_closure(each, frame) for each in found.closures if each.span.overlaps(frame.span)]
     left = without([frame.span], [*found.open, *(each.span for each in found.closures)])
-    return gaps + [_outside(span, frame) for span in left]
+    gaps = [_closure(each, frame) for each in found.closures if each.span.overlaps(frame.span)]
+    gaps += [_outside(span, frame) for span in left]
+    standing = [one for one in found.blocks if one.state != "held"] if gaps else []  # a hold covers nothing for long
+    taken = [(frame.at(block.blocked_from), frame.at(block.blocked_to)) for block in standing]
+    return [_worded(gap, taken) for gap in gaps]
+
+
+def _worded(gap: Gap, taken: Iterable[tuple[int, int]]) -> Gap:
+    """Return the gap with its words where no booking covers them, without words where there is no room for them."""
+    start, stop = widest_free(gap.start, gap.stop, taken)
+    if stop - start < LEAST_STEPS_FOR_TEXT:
+        return msgspec.structs.replace(gap, text="")
+    is_whole = (start, stop) == (gap.start, gap.stop)
+    return gap if is_whole else msgspec.structs.replace(gap, place=f"s{start} w{stop - start}")
+
+
+def widest_free(start: int, stop: int, taken: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Return the longest part of a stretch that nothing covers, the first one of several."""
+    best, at = (start, start), start
+    for begin, end in [*sorted(taken), (stop, stop)]:
+        free = (at, min(begin, stop))
+        if free[1] - free[0] > best[1] - best[0]:
+            best = free
+        at = max(at, end)
+    return best
 
 
 def _closure(closure: Closure, frame: Frame) -> Gap:
     reason = closure.reason if is_chinese() else closure.reason_en or closure.reason
-    cls = frame.classes(closure.span)
-    text = i18n.translate(N_("{reason} · until {end:short_moment}"), {"reason": reason, "end": closure.span.ends_at})
-    label = i18n.gettext(N_(", ")).join((text, hours_text(closure.span), i18n.gettext(N_("closed"))))
-    return Gap(cls, text if _width(cls) >= LEAST_STEPS_FOR_TEXT else "", label)
+    label = i18n.gettext(JOINT).join((reason, hours_text(closure.span), i18n.gettext(N_("closed"))))
+    start, stop = frame.at(closure.span.starts_at), frame.at(closure.span.ends_at)
+    return Gap(start, stop, label, reason, _back(closure.span.ends_at, frame), "tool")
+
+
+def _back(end: datetime, frame: Frame) -> str:
+    """Return when a closed room is open again, with its day unless that is the day shown."""
+    zone = i18n.speech().zone
+    is_same_day = end.astimezone(zone).date() == frame.span.starts_at.astimezone(zone).date()
+    return i18n.translate(N_("back at {end:time}") if is_same_day else N_("back on {end:short_day} {end:time}"), {"end": end})
 
 
 def _outside(span: Span, frame: Frame) -> Gap:
-    cls = frame.classes(span)
     word = i18n.gettext(N_("Not open"))
-    return Gap(f"out {cls}", word if _width(cls) >= LEAST_STEPS_FOR_TEXT else "", f"{hours_text(span)} {word}")
-
-
-def _width(cls: str) -> int:
-    return int(cls.rpartition("w")[2])
+    return Gap(frame.at(span.starts_at), frame.at(span.ends_at), f"{hours_text(span)} {word}", word)
 
 
 class Painter:
@@ -176,22 +228,34 @@ class Painter:
         where, hours = self._where(one)
         if one.uid is None and one.state != "held":
             return self._taken(one, where, hours, room, place)
+        kind = HOLDING.get(one.state) or ("mine" if mine else "other")
+        if one.uid in self._on_air:
+            return self._live(one, where, room, kind)
         title, below = self._texts(one, hours)
         name = f"b{one.uid}" if one.uid else f"t{int(one.starts_at.timestamp())}-{place}"
-        kind = HOLDING.get(one.state) or ("mine" if mine else "other")
         if one.state == "held":
             label, head = "", f"<b>{title}</b>"
         else:
             label, head = self._label(title, below, room, one), f'<a href="/reservations/{one.uid}"{self._link}>{title}</a>'
         return (
-            f'<div class="bk {kind}{self._tone(one)} {where.cls}" id="{name}" role="{self._role}"{label}{self._data(one, where)}>'
-            f"{head} <span>{below}</span></div>\n")
+            f'<div class="bk {kind}{self._tone(one)} {where.cls}{"" if NEWLINE in below else " brief"}" id="{name}"'
+            f' role="{self._role}"{label}{self._data(one, where)}>{head} <span>{below}</span></div>\n')
+
+    def _live(self, one: Taken, where: Where, room: str, kind: str) -> str:
+        """Return a show that is being sent; until when stands on a line of its own, in red."""
+        end, joint = {"time": one.ends_at}, self._words[JOINT]
+        title, below = self._texts(one, "")
+        until, short = self._safe(i18n.translate(UNTIL_LONG, end)), self._safe(i18n.translate(UNTIL, end))
+        told = joint.join(part for part in (f"{title} {below}".strip(), until, room, self._states[one.state]) if part)
+        head = f'<a href="/reservations/{one.uid}"{self._link}>{title}</a>{f" <span>{below}</span>" if below else ""}'
+        return (f'<div class="bk {kind} air {where.cls}" id="b{one.uid}" role="{self._role}" aria-label="{told}">'
+                f"{head} <i>{short}</i></div>\n")
 
     def _taken(self, one: Taken, where: Where, hours: str, room: str, place: int) -> str:
         """Return what somebody else has: most blocks of a merchant's page, so it is put together at once."""
         word, over = self._words[TAKEN], " over" if one.state in OVER or one.ends_at <= self._now else ""
         return (
-            f'<div class="bk taken{over} {where.cls}" id="t{int(one.starts_at.timestamp())}-{place}" role="{self._role}"'
+            f'<div class="bk taken{over} {where.cls} brief" id="t{int(one.starts_at.timestamp())}-{place}" role="{self._role}"'
             f' aria-label="{word} {hours}{self._words[JOINT]}{room}"><b>{word}</b> <span>{hours}</span></div>\n')
 
     def _where(self, one: Taken) -> tuple[Where, str]:
@@ -209,8 +273,6 @@ class Painter:
         return where, f"{CLOCK[(begin_s // 60 + minute) // 5]}{formats.DASH}{CLOCK[(end_s // 60 + minute) // 5]}"
 
     def _tone(self, one: Taken) -> str:
-        if one.uid in self._on_air:
-            return " air"
         return " over" if one.state in OVER or one.ends_at <= self._now else ""
 
     def _data(self, one: Taken, where: Where) -> str:
@@ -241,11 +303,10 @@ class Painter:
         if one.state == "held":
             left = one.hold_until and formats.stopwatch(max(one.hold_until - self._now, timedelta()), i18n.speech())
             return self._words[HELD], left or hours
-        if one.uid in self._on_air:
-            hours = self._safe(i18n.translate(N_("On air until {time:time}"), {"time": one.ends_at}))
         if not one.title:
             return self._safe(one.merchant_name) or self._words[UNTITLED], hours
-        return self._safe(one.title), f"{self._safe(one.merchant_name)}\n{hours}" if one.merchant_name else hours
+        below = self._safe(one.merchant_name)
+        return self._safe(one.title), f"{below}{NEWLINE}{hours}" if below and hours else below or hours
 
     def _state(self, one: Taken) -> str:
         is_over = one.state == "confirmed" and one.ends_at <= self._now

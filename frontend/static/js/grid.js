@@ -3,7 +3,7 @@ import { _ } from "./base.js";
 import { get, post, showToast, Sheet } from "./booking.js";
 import { cellAt, Cursor } from "./grid_cursor.js";
 import { Feed } from "./grid_feed.js";
-import { drawSelection, laneOf, startsOf, stepAt, timeText, widthOf } from "./grid_lanes.js";
+import { drawSelection, laneOf, showNow, startsOf, stepAt, timeText, widthOf } from "./grid_lanes.js";
 
 const CHECK_MS = 150;
 const HOLD_MS = 450;
@@ -413,12 +413,7 @@ const skew = Number(grid().dataset.now) - Date.now();
 
 function tick() {
   const now = Date.now() + skew;
-  const at = Math.floor((now - Number(grid().dataset.opens)) / 300000);
-  const line = document.getElementById("nowline");
-  if (!line.hidden) {
-    for (const part of line.children) part.style.setProperty("--s", at);
-    line.lastElementChild.textContent = timeText(grid(), (now - Number(grid().dataset.opens)) / 300000);
-  }
+  if (!document.getElementById("nowline").hidden) showNow(grid(), (now - Number(grid().dataset.opens)) / 300000);
   for (const held of grid().querySelectorAll("[data-until]")) {
     const left = Math.max(0, Math.ceil((Number(held.dataset.until) - now) / 1000));
     held.lastElementChild.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;

@@ -1,6 +1,7 @@
 // The arithmetic of lanes: steps of 5 minutes, where they lie on the screen, what is busy, and how a choice is drawn.
 
 const STEP_MS = 5 * 60 * 1000;
+const GAP_PX = 2;
 const formats = new Map();
 
 /** Tell the local time of the site at a step of the day: 16:15. */
@@ -76,4 +77,18 @@ export function drawSelection(grid, chosen) {
   if (lane.teardown) lane.element.append(part(`selbuf${isAfter ? " bad" : ""}`, chosen.till, Math.min(end, lane.steps)));
   lane.element.append(body);
   return hits.length > 0;
+}
+
+/** Move line and clock to a step, and hide the hours that the clock would cover. */
+export function showNow(grid, step) {
+  const clock = grid.querySelector("#nowtime");
+  for (const part of [clock, grid.querySelector("#nowline > i")]) part.style.setProperty("--s", Math.floor(step));
+  clock.textContent = timeText(grid, step);
+  const box = clock.getBoundingClientRect();
+  for (const hour of clock.parentElement.querySelectorAll(".hour")) {
+    const range = document.createRange();
+    range.selectNodeContents(hour);
+    const text = range.getBoundingClientRect();
+    hour.classList.toggle("off", text.right + GAP_PX > box.left && text.left - GAP_PX < box.right);
+  }
 }

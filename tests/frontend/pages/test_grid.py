@@ -1,11 +1,16 @@
 """The schedule of a day, the sheet, the week of a room."""
 
 import re
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from booking.calendars import service as calendars
 from booking.reservations import service as reservations
+from booking.reservations.queries import ReservationFacts
 from booking.reservations.service import Wish
+from frontend.pages.schedule import widest_free
 from incubator.ground import clock, database
 from incubator.ground.values import Span, new_uid
 from tests.frontend.pages.conftest import DAY, HOUSE, NOW, Centre, in_days
@@ -126,7 +131,8 @@ async def test_week_of_another_room_by_the_select(centre: Centre, visit: Any) ->
     assert f"/units/{second}/week/" in str(page.url)
 
 
-async def test_a_show_on_air_is_red_and_says_until_when(centre: Centre, visit: Any) -> None:
+async def on_air(centre: Centre) -> ReservationFacts:
+    """Return a show that is being sent."""
     made = await centre.book(centre.people.alice, 0, "14:30", "16:00", day=f"{NOW:%Y-%m-%d}")
     rig = await database.fetchval(
         "INSERT INTO rigs (uid, site, unit, driver) VALUES ($1, $2, $3, 'simulated') RETURNING id",
@@ -136,9 +142,15 @@ async def test_a_show_on_air_is_red_and_says_until_when(centre: Centre, visit: A
         new_uid(), made.id, rig, clock.now())
     await database.execute("INSERT INTO air_spans (uid, rig, live_session, kind, started_at) VALUES ($1, $2, $3, 'stream', $4)",
                            new_uid(), rig, session, clock.now())
+    return made
+
+
+async def test_a_show_on_air_is_red_and_says_until_when(centre: Centre, visit: Any) -> None:
+    made = await on_air(centre)
     page = await (await visit(centre.people.alice)).get(f"/days/{NOW:%Y-%m-%d}")
     assert re.search(rf'class="bk mine air [^"]+" id="b{made.uid}"', page.text)
     assert "播至 16:00" in page.text
+    assert "<i>至 16:00</i>" in page.text
     other = await (await visit(centre.people.charlie)).get(f"/days/{NOW:%Y-%m-%d}")
     assert "bk taken" in other.text
 
@@ -162,3 +174,51 @@ async def test_other_peoples_holds_count_down(centre: Centre, visit: Any) -> Non
     assert block is not None
     assert "data-until=" in block[0]
     assert "data-held=" not in block[0]
+
+
+async def test_a_closure_on_its_own_day_tells_the_hour_alone(centre: Centre, visit: Any) -> None:
+    room = centre.rooms[0].id
+    short, long = Span(centre.at("09:00"), centre.at("12:30")), Span(centre.at("14:00"), centre.at("12:00") + timedelta(days=1))
+    for span, reason in ((short, "排风检修"), (long, "换灯")):
+        await calendars.close(HOUSE, calendars.Extent(unit_ids=(room,)), span, reason=reason)
+    page = (await (await visit(centre.people.alice)).get(f"/days/{DAY}")).text
+    assert re.search(r"<b>排风检修</b>\n12:30 恢复</span>", page)
+    assert re.search(r"<b>换灯</b>\n\d\d-\d\d 12:00 恢复</span>", page)
+
+
+async def test_a_booking_in_a_closure_does_not_cover_why(centre: Centre, visit: Any) -> None:
+    await centre.book(centre.people.charlie, 0, "12:00", "14:00")
+    span = Span(centre.at("10:00"), centre.at("18:00"))
+    await calendars.close(HOUSE, calendars.Extent(unit_ids=(centre.rooms[0].id,)), span, reason="排风检修")
+    page = (await (await visit(centre.people.alice)).get(f"/days/{DAY}")).text
+    # the booking lies from 11:45 to 14:15, so that the widest rest of the closure begins at step 75
+    assert re.search(r'<div class="said s75 w45" aria-hidden="true"><span>.*<b>排风检修</b>', page)
+
+
+@pytest.mark.parametrize(("taken", "widest"), [
+    ([], (10, 40)), ([(12, 20)], (20, 40)), ([(30, 50)], (10, 30)), ([(0, 60)], (10, 10)), ([(10, 15), (13, 25), (35, 37)], (25, 35)),
+    ([(0, 5), (45, 50)], (10, 40))])
+def test_words_stand_where_nothing_covers_them(taken: list[tuple[int, int]], widest: tuple[int, int]) -> None:
+    assert widest_free(10, 40, taken) == widest
+
+
+async def test_the_hour_beneath_the_clock_is_hidden(centre: Centre, visit: Any) -> None:
+    page = (await (await visit(centre.people.alice)).get(f"/days/{NOW:%Y-%m-%d}")).text
+    (at,) = map(int, re.findall(r'class="now s(\d+)"', page))
+    hidden = {int(step) for step in re.findall(r'class="hour s(\d+) off"', page)}
+    shown = {int(step) for step in re.findall(r'class="hour s(\d+)"', page)}
+    assert hidden == {step for step in hidden | shown if -12 <= step - at <= 3} != set()
+
+
+async def test_desks_are_called_desks(centre: Centre, visit: Any) -> None:
+    page = (await (await visit(centre.people.alice)).get(f"/days/{DAY}?kind=desk")).text
+    assert "个工位" in page
+    assert '<span role="columnheader">工位</span>' in page
+
+
+async def test_the_week_is_red_too_and_marked_in_the_rail(centre: Centre, visit: Any) -> None:
+    made = await on_air(centre)
+    page = (await (await visit(centre.people.dora)).get(f"/units/{centre.rooms[0].uid}/week/{NOW:%Y-%m-%d}")).text
+    assert re.search(rf'class="bk other air [^"]+" id="b{made.uid}"', page)
+    assert '<i class="air"></i>播出' in page
+    assert re.search(r'href="/days" aria-current="page"', page)
