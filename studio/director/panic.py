@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -13,11 +14,13 @@ from studio.director.journal import PanicHandled
 from studio.director.outputs import Outputs
 from studio.director.wire import PANIC_LIFE_S, Answer, Outcome, PanicBody, PanicNow, Sender
 from studio.obs.errors import ObsError
-from studio.obs.port import OutputKind, Step
+from studio.obs.port import OutputKind, Step, StepResult
+from studio.obs.protocol import NOT_FOUND
 from studio.rigs.rules import stand_by_scene
 
 log = structlog.get_logger()
 AGAIN_S = 0.25
+BACK_TRIES = 6  # as long as a tap waits for its answer
 REMEMBERED = 256
 
 
@@ -90,11 +93,7 @@ class Panics:
         held = self._held
         scene = stand_by_scene(held.wanted.rig.stand_by_scene, held.mirror.scenes)
         link = held.link
-        if scene is not None:
-            await link.stand_by(scene, held.mirror.audio_inputs)
-        else:  # without a scene to cover with, silence at least
-            await link.run_steps(
-                [Step("SetInputMute", {"inputName": name, "inputMuted": True}) for name in held.mirror.audio_inputs])
+        await link.stand_by(scene, held.mirror.audio_inputs)  # without a scene to cover with, silence at least
         held.mirror.load(await link.read_snapshot(), clock.now())
         held.changed.set()
 
@@ -119,22 +118,50 @@ class Panics:
             self._held.set_panic(PanicNow(panic.level, panic.since, held=True))
 
     async def _bring_back(self, body: PanicBody) -> None:
-        """Take the scene and open the sounds that were open; nothing is started."""
+        """Take the scene and open the sounds that were open; nothing is started.
+
+        While OBS does not do all of it the panic stays in force, so that nobody speaks into a microphone that is still muted.
+        """
         held = self._held
         before, held.panic_before = held.panic_before, None
         held.set_panic(PanicNow(0, clock.now(), held=True))
         if not before:
             return
-        steps = [Step("SetInputMute", {"inputName": name, "inputMuted": False}) for name in before.get("open", ())
-                 if name in held.mirror.inputs]
-        if before.get("scene") in held.mirror.scenes:
-            steps.append(Step("SetCurrentProgramScene", {"sceneName": before["scene"]}))
         try:
-            await held.link.run_steps(steps)
+            left = await self._run_back(body, self._steps_back(before))
         except ObsError as error:
-            log.warning("not brought back", rig=held.rig_id, why=f"{type(error).__name__}: {error}", panic=str(body.id))
+            left = f"{type(error).__name__}: {error}"
+        if left and self._latest == body.id:
+            log.warning("not brought back", rig=held.rig_id, why=left, panic=str(body.id))
             held.panic_before = before
             held.set_panic(PanicNow(1, clock.now(), held=False))
+
+    def _steps_back(self, before: dict[str, Any]) -> list[Step]:
+        mirror = self._held.mirror
+        steps = [Step("SetInputMute", {"inputName": name, "inputMuted": False}) for name in before.get("open", ())
+                 if name in mirror.inputs]
+        if before.get("scene") in mirror.scenes:
+            steps.append(Step("SetCurrentProgramScene", {"sceneName": before["scene"]}))
+        return steps
+
+    async def _run_back(self, body: PanicBody, steps: list[Step]) -> str:
+        """Carry out the steps, those that OBS refuses again and again for a while; return what it would not do, "" for nothing.
+
+        What is no longer in OBS need not come back; a later panic ends the attempts.
+        """
+        refused: list[StepResult] = []
+        for attempt in range(BACK_TRIES):
+            if attempt:
+                await asyncio.sleep(AGAIN_S)
+            if self._latest != body.id:
+                return ""
+            results = await self._held.link.run_steps(steps)
+            answered = list(zip(steps, results, strict=True))
+            steps = [step for step, result in answered if not result.done and result.code != NOT_FOUND]
+            refused = [result for result in results if not result.done and result.code != NOT_FOUND]
+            if not steps:
+                return ""
+        return ", ".join(f"{one.request} {one.code}" for one in refused)
 
     async def stay_for_ever(self) -> None:
         """Repeat what is not true yet, four times a second, also after the link came back; once true it is done."""

@@ -31,6 +31,7 @@ HELLO, IDENTIFY, IDENTIFIED, EVENT, REQUEST, RESPONSE, BATCH, BATCH_RESPONSE = 0
 RPC_VERSION = 1
 SUCCESS = 100
 OUTPUT_RUNNING = 500
+NOT_FOUND = 600
 
 # General, Config, Scenes, Inputs, Transitions, Filters, Outputs, SceneItems, MediaInputs, Vendors, Ui
 ALL_EVENTS: Final = 2047

@@ -1,5 +1,6 @@
 """Panic covers and mutes at once by either way, is repeated until true, stops when asked again, and comes back."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,11 @@ from studio.control.service import command, panic, panic_room
 from studio.destinations.service import paste
 from studio.director import wire
 from studio.director.wire import Outcome, OutputPhase, PanicBody, Sender, SetMute, StartOutput, SwitchScene
-from studio.obs.machine import SOUNDS, STAND_BY
+from studio.obs.machine import SOUNDS, STAND_BY, SimulatedMachine
+from studio.obs.port import Step, StepResult
+from studio.obs.protocol import Ask
+from studio.obs.simulated import SimulatedObs
+from studio.obs.verbs import Way
 from tests.studio.conftest import Studio, until
 
 KEY = "rtmp://push.example.cn/live/stream-9F3K5T"
@@ -117,6 +122,84 @@ async def test_the_next_owner_brings_back_what_was(studio: Studio) -> None:
     await panic(studio.board, place, 0)
     shown = await studio.shows(lambda s: s.fence == 2 and s.program == "双人")
     assert shown.panic.level == 0
+
+
+def refuse(machine: SimulatedMachine, monkeypatch: pytest.MonkeyPatch, request: str, times: int, code: int = 207) -> None:
+    """Let OBS answer the next requests of a name with a code: 207 is said while it is busy with itself."""
+    left = [times]
+    carry = machine.carry
+
+    def answer(step: Step) -> StepResult:
+        if step.request == request and left[0] > 0:
+            left[0] -= 1
+            return StepResult(request, code, "not now")
+        return carry(step)
+
+    monkeypatch.setattr(machine, "carry", answer)
+
+
+async def test_without_a_stand_by_scene_it_mutes_past_a_write_in_flight(
+        studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    machine = studio.machine(director)
+    machine.scenes = [name for name in machine.scenes if name != STAND_BY]
+    machine.emit("SceneListChanged", {"scenes": []})
+    await studio.shows(lambda s: not s.stand_by_scene)
+    carry, is_free = SimulatedObs._carry, asyncio.Event()
+
+    async def slowly(self: SimulatedObs, ask: Ask, way: Way, key: str | None = None, /) -> tuple[StepResult, ...]:
+        if way is Way.WRITE:
+            await is_free.wait()
+        return await carry(self, ask, way, key)
+
+    monkeypatch.setattr(SimulatedObs, "_carry", slowly)
+    answer = await panic(studio.board, await seat(studio.people.alice, session.uid), 1)
+    assert (answer.outcome, answer.code) == (Outcome.DONE, "stand_by_missing")
+    assert all(sound.muted for sound in machine.sounds.values())
+    is_free.set()
+
+
+async def test_what_obs_is_not_ready_to_open_is_asked_again(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    place = await seat(studio.people.alice, session.uid)
+    await panic(studio.board, place, 1)
+    machine = studio.machine(director)
+    refuse(machine, monkeypatch, "SetInputMute", 2 * len(SOUNDS))
+    assert (await panic(studio.board, place, 0)).outcome == Outcome.DONE
+    assert not any(sound.muted for sound in machine.sounds.values())
+    assert (await studio.shows(lambda s: s.panic.level == 0)).program != STAND_BY
+
+
+async def test_what_obs_will_not_open_leaves_the_panic_in_force(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    place = await seat(studio.people.alice, session.uid)
+    await panic(studio.board, place, 1)
+    machine = studio.machine(director)
+    with monkeypatch.context() as patched:
+        refuse(machine, patched, "SetInputMute", 1000)
+        assert (await panic(studio.board, place, 0)).outcome == Outcome.UNKNOWN
+        assert (await studio.snapshot()).panic.level == 1  # type: ignore[union-attr]  # it was shown above
+    await studio.shows(lambda s: s.panic.level == 1 and s.panic.held and s.program == STAND_BY)
+    assert (await panic(studio.board, place, 0)).outcome == Outcome.DONE
+    assert not any(sound.muted for sound in machine.sounds.values())
+
+
+async def test_an_input_that_went_meanwhile_does_not_hold_the_panic(studio: Studio) -> None:
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    place = await seat(studio.people.alice, session.uid)
+    await panic(studio.board, place, 1)
+    machine = studio.machine(director)
+    del machine.sounds[SOUNDS[0]]  # without an event: the mirror still has it
+    assert (await panic(studio.board, place, 0)).outcome == Outcome.DONE
+    assert not any(sound.muted for sound in machine.sounds.values())
 
 
 @pytest.mark.parametrize("level", [-1, 3])
