@@ -12,7 +12,7 @@ from incubator.ground import clock
 from studio.director import wire
 from studio.director.held import Held
 from studio.director.loops import end
-from studio.director.outputs import NotStarted, Outputs
+from studio.director.outputs import NotStarted, Outputs, RecordingStuck
 from studio.director.panic import Panics
 from studio.director.wire import Answer, CommandBody, Outcome
 from studio.obs.errors import (
@@ -25,6 +25,7 @@ from studio.obs.errors import (
     ObsError,
     ObsRefused,
     OutOfRange,
+    OutputMissing,
     OutputUnsettled,
 )
 from studio.obs.port import OutputKind
@@ -34,18 +35,19 @@ LISTEN_S = 2
 BUSY_S = 0.3  # how long pictures step aside after a gesture
 CODES: dict[type[ObsError], str] = {
     NotFoundInObs: "not_in_obs", InvalidState: "no_sound", OutOfRange: "out_of_range", Dropped: "panic_first",
+    OutputMissing: "no_such_output", RecordingStuck: "recording_stuck",
 }
 
 
 def refusal_of(command_id: UUID, error: ObsError) -> Answer:
     """Return the answer for what OBS or the link said: refused only where certainly nothing happened."""
+    for kind, code in CODES.items():
+        if isinstance(error, kind):
+            return Answer(command_id, Outcome.REFUSED, code)
     if isinstance(error, AnswerTimeout | OutputUnsettled) or (isinstance(error, LinkLost) and error.sent):
         return Answer(command_id, Outcome.UNKNOWN)
     if isinstance(error, LinkLost):
         return Answer(command_id, Outcome.REFUSED, "link_down")
-    for kind, code in CODES.items():
-        if isinstance(error, kind):
-            return Answer(command_id, Outcome.REFUSED, code)
     if isinstance(error, NotSent):
         return Answer(command_id, Outcome.REFUSED, "busy")
     status = error.code if isinstance(error, ObsRefused) else 0

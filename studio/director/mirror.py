@@ -25,13 +25,14 @@ from studio.obs.port import (
 PHASES = {
     OutputState.STARTING: OutputPhase.STARTING,
     OutputState.STARTED: OutputPhase.LIVE,
-    OutputState.PAUSED: OutputPhase.LIVE,
+    OutputState.PAUSED: OutputPhase.PAUSED,
     OutputState.RECONNECTING: OutputPhase.RECONNECTING,
     OutputState.STOPPING: OutputPhase.STOPPING,
     OutputState.STOPPED: OutputPhase.STOPPED,
 }
 BEGINNING = frozenset({OutputPhase.ASKED, OutputPhase.STARTING})
-RUNNING = frozenset({OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING})
+RUNNING = frozenset({
+    OutputPhase.LIVE, OutputPhase.PAUSED, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.STUCK})
 STILL = frozenset({OutputPhase.STOPPED, OutputPhase.REFUSED, OutputPhase.ABSENT})
 START_PATIENCE = timedelta(seconds=20)
 
@@ -43,7 +44,7 @@ def phase_after(before: OutputPhase, state: OutputState) -> OutputPhase:
     return PHASES[state]
 
 
-def phase_read(before: OutputNow, is_active: bool | None, now: datetime) -> OutputPhase:
+def phase_read(before: OutputNow, is_active: bool | None, now: datetime, *, is_paused: bool = False) -> OutputPhase:
     """Return the phase that a re-read leads to; None: this OBS has no such output.
 
     An output that is just beginning may read as inactive and go live a moment later, so only time makes that a refusal.
@@ -51,11 +52,20 @@ def phase_read(before: OutputNow, is_active: bool | None, now: datetime) -> Outp
     if is_active is None:
         return OutputPhase.ABSENT
     if is_active:
-        return before.phase if before.phase in RUNNING else OutputPhase.LIVE
+        return _phase_of_active(before.phase, is_paused)
     if before.phase in BEGINNING:
         is_late = before.since is not None and now - before.since > START_PATIENCE
         return OutputPhase.REFUSED if is_late else before.phase
     return before.phase if before.phase in STILL - {OutputPhase.ABSENT} else OutputPhase.STOPPED
+
+
+def _phase_of_active(before: OutputPhase, is_paused: bool) -> OutputPhase:
+    """Return how an active output runs: a pause can be read, reconnecting and stopping are known from events alone."""
+    if before in {OutputPhase.STOPPING, OutputPhase.STUCK}:
+        return before
+    if is_paused:
+        return OutputPhase.PAUSED
+    return before if before is OutputPhase.RECONNECTING else OutputPhase.LIVE
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -85,6 +95,7 @@ class Mirror:
         self.dropped_percent = 0.0
         self.record_bytes_s = 0.0
         self.record_bytes = 0
+        self.recorded = timedelta()  # of a paused recording: what is in its file
         self.render_lag_percent = 0.0
         self._rates: Rates | None = None
 
@@ -111,10 +122,25 @@ class Mirror:
     def set_phase(self, kind: OutputKind, phase: OutputPhase, now: datetime, path: str | None = None) -> bool:
         """Change an output's phase, and return whether it is another one."""
         before = self.outputs[kind]
-        is_new = before.phase != phase
-        since = now if is_new else before.since
+        since = self._since(before, phase, now)
         self.outputs[kind] = OutputNow(phase, since, before.path if path is None else path)
-        return is_new
+        return before.phase != phase
+
+    def _since(self, before: OutputNow, phase: OutputPhase, now: datetime) -> datetime | None:
+        """Return since when a phase lasts; a recording that goes on after a pause counts on from where it was."""
+        if phase is before.phase:
+            return before.since
+        if phase is OutputPhase.PAUSED:
+            self.recorded = now - before.since if before.phase is OutputPhase.LIVE and before.since else timedelta()
+        is_resumed = before.phase is OutputPhase.PAUSED and phase is OutputPhase.LIVE
+        return now - self.recorded if is_resumed else now
+
+    def began(self, kind: OutputKind) -> datetime | None:
+        """Return when a running output began, as far as it is known; the time before a pause is counted, not the pause."""
+        output = self.outputs[kind]
+        if output.phase is OutputPhase.PAUSED and output.since is not None:
+            return output.since - self.recorded
+        return output.since
 
     def load(self, read: Snapshot, now: datetime) -> None:
         """Take over what was read from OBS."""
@@ -136,12 +162,15 @@ class Mirror:
         }
         for kind, is_active in active.items():
             before = self.outputs[kind]
-            phase = phase_read(before, is_active, now)
-            path = read.record.path if kind is OutputKind.RECORD else None
+            is_record = kind is OutputKind.RECORD
+            phase = phase_read(before, is_active, now, is_paused=is_record and read.record.paused)
+            path = read.record.path if is_record else None
             since = now
             if phase is OutputPhase.LIVE and before.phase not in RUNNING:
                 since = now - timedelta(milliseconds=self._ran_ms(kind, read))
             self.set_phase(kind, phase, since, path)
+            if phase is OutputPhase.PAUSED:
+                self.recorded = timedelta(milliseconds=read.record.duration_ms)
 
     @staticmethod
     def _ran_ms(kind: OutputKind, read: Outputs) -> int:

@@ -1,6 +1,7 @@
 """Starting and stopping what goes out: verified before, followed by events, stopped until it has stopped."""
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
@@ -13,13 +14,14 @@ from studio.director.journal import SpanStarted, SpanStopped
 from studio.director.loops import end
 from studio.director.mirror import RUNNING, STILL
 from studio.director.wire import OutputPhase, Sender
-from studio.obs.errors import ObsError, OutputRunning
-from studio.obs.outputs import stop_until_stopped
+from studio.obs.errors import NotSent, ObsError, ObsRefused, OutputRunning, OutputUnsettled
+from studio.obs.outputs import STOP_S, stop_until_stopped
 from studio.obs.port import Destination, OutputChanged, OutputKind, OutputState
 
 log = structlog.get_logger()
 SPAN_KINDS = {OutputKind.STREAM: "stream", OutputKind.VIRTUAL_CAMERA: "client", OutputKind.RECORD: "record"}
 LEASE_PATIENCE_S = 1.5
+STUCK_STOP_S = 1.0  # so long a recording that would not end before is asked once more, in time for an answer to the tap
 
 
 class NotStarted(Exception):
@@ -28,6 +30,10 @@ class NotStarted(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+class RecordingStuck(OutputUnsettled):
+    """OBS does not end a recording (one that was paused and stopped in its first moment): only its restart helps."""
 
 
 class Outputs:
@@ -71,7 +77,18 @@ class Outputs:
                 await held.link.start_output(kind)
             except OutputRunning:
                 log.info("output ran already", rig=held.rig_id, kind=kind)
+            except (ObsRefused, NotSent):
+                self._take_back(kind)
+                raise
             held.ran("start", sender, output=SPAN_KINDS[kind])
+
+    def _take_back(self, kind: OutputKind) -> None:
+        """Forget a start that certainly did not happen, so that nobody waits for it."""
+        held = self._held
+        held.asked.pop(kind, None)
+        if held.mirror.outputs[kind].phase is OutputPhase.ASKED:
+            held.mirror.set_phase(kind, OutputPhase.STOPPED, clock.now())
+            held.changed.set()
 
     async def _check(self, kind: OutputKind) -> None:
         held = self._held
@@ -109,6 +126,7 @@ class Outputs:
         """Stop an output until OBS says STOPPED; nothing to do for one that is known to be at rest.
 
         Raises:
+            RecordingStuck: OBS does not end the recording.
             ObsError: the link was lost, or it would not stop in time.
         """
         held = self._held
@@ -116,7 +134,7 @@ class Outputs:
             return
         was_running = not held.mirror.is_still(kind)
         self._reasons[kind] = reason
-        path = await stop_until_stopped(held.link, kind, urgent=urgent)
+        path = await self._stop_until_stopped(kind, urgent)
         if held.mirror.outputs[kind].phase not in STILL:
             held.mirror.set_phase(kind, OutputPhase.STOPPED, clock.now(), path)
             self._span(kind, OutputPhase.STOPPED)
@@ -125,8 +143,23 @@ class Outputs:
         if was_running:
             held.ran("stop", sender, output=SPAN_KINDS[kind], reason=reason)
 
+    async def _stop_until_stopped(self, kind: OutputKind, urgent: bool) -> str | None:
+        held = self._held
+        is_stuck = held.mirror.outputs[kind].phase is OutputPhase.STUCK
+        try:
+            return await stop_until_stopped(held.link, kind, deadline_s=STUCK_STOP_S if is_stuck else STOP_S, urgent=urgent)
+        except OutputUnsettled as error:
+            if kind is not OutputKind.RECORD or held.mirror.is_still(kind):
+                raise
+            if held.mirror.set_phase(kind, OutputPhase.STUCK, clock.now()):
+                held.ran("stuck", output=SPAN_KINDS[kind])
+                held.changed.set()
+            raise RecordingStuck(str(error)) from error
+
     async def stop_all(self, reason: str) -> None:
         """Stop every output until STOPPED, the stream first; what is running is read once more before.
+
+        A recording that OBS cannot end is left: what sends is stopped, and the key must be wiped all the same.
 
         Raises:
             ObsError: the link was lost, or one would not stop in time.
@@ -134,7 +167,8 @@ class Outputs:
         self._held.mirror.load_outputs(await self._held.link.read_outputs(), clock.now())
         for kind in (OutputKind.STREAM, OutputKind.VIRTUAL_CAMERA, OutputKind.RECORD):
             if self._held.mirror.outputs[kind].phase is not OutputPhase.ABSENT:
-                await self.stop(kind, NOBODY, reason, urgent=True)
+                with suppress(RecordingStuck):
+                    await self.stop(kind, NOBODY, reason, urgent=True)
 
     def heard(self, event: OutputChanged, before: OutputPhase) -> None:
         """Follow an output's event: spans from STARTED to STOPPED, and a stream that nobody here asked for is looked at."""
@@ -152,9 +186,9 @@ class Outputs:
 
     def _span(self, kind: OutputKind, phase: OutputPhase) -> None:
         held = self._held
-        output = held.mirror.outputs[kind]
         if phase is OutputPhase.LIVE and kind not in self._spans:
-            span = SpanStarted(new_uid(), held.rig_id, held.session_now(), SPAN_KINDS[kind], output.since or clock.now())
+            span = SpanStarted(new_uid(), held.rig_id, held.session_now(), SPAN_KINDS[kind],
+                               held.mirror.began(kind) or clock.now())
             self._spans[kind] = span
             held.journal(span)
         elif phase in STILL and kind in self._spans:

@@ -173,6 +173,8 @@ class Reconciler:
         held = self._held
         if plan.output == "client" and held.mirror.outputs[OutputKind.VIRTUAL_CAMERA].phase is OutputPhase.ABSENT:
             raise NotReady("failed", "no_virtual_camera")
+        if plan.output == "record" and held.mirror.outputs[OutputKind.RECORD].phase is OutputPhase.STUCK:
+            raise NotReady("failed", "recording_stuck")
         if plan.output != "stream" and not held.mirror.is_still(OutputKind.STREAM):
             await self._outputs.stop(OutputKind.STREAM, NOBODY, "other_output", urgent=True)
 

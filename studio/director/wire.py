@@ -184,14 +184,19 @@ class InputNow(msgspec.Struct, frozen=True):
 
 
 class OutputPhase(StrEnum):
-    """An output as events and re-reads tell it; `asked` and `refused` are ours, the others are OBS's own."""
+    """An output as events and re-reads tell it; `asked`, `refused` and `stuck` are ours, the others are OBS's own.
+
+    `paused` (recordings only) runs and writes nothing; `stuck` runs for OBS, which cannot end it until it is restarted.
+    """
 
     STOPPED = "stopped"
     ASKED = "asked"
     STARTING = "starting"
     LIVE = "live"
+    PAUSED = "paused"
     RECONNECTING = "reconnecting"
     STOPPING = "stopping"
+    STUCK = "stuck"
     REFUSED = "refused"
     ABSENT = "absent"
 

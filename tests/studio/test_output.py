@@ -1,11 +1,15 @@
 """What goes out: the platform's own program over the virtual camera, recordings with their number, spans across directors."""
 
+import pytest
+
 from incubator.ground import clock, database
 from studio.control.queries import seat
 from studio.control.service import command, panic
 from studio.destinations.service import paste
 from studio.director.wire import Outcome, OutputPhase, SetMute, StartOutput, StartRecord, StopOutput, StopRecord
 from studio.live_sessions import preparation, service
+from studio.obs.port import OutputKind
+from studio.obs.simulated_outputs import Refusal
 from tests.studio.conftest import Studio, until
 
 KEY = "rtmp://push.example.cn/live/stream-9F3K5T"
@@ -109,3 +113,23 @@ async def test_hearing_goes_on_after_redis_cut_all_subscriptions(studio: Studio)
     await until(answered)
     shown = await studio.shows(lambda s: not next(one for one in s.inputs if one.name == "主播麦").muted)
     assert shown.link.is_online
+
+
+async def test_an_output_that_obs_has_not_is_named_and_nobody_waits_for_it(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver of the virtual camera was taken out: OBS still tells a state, and refuses the start with 604."""
+    director = await studio.owned()
+    reservation = await studio.book()
+    session = await studio.prepare(reservation)
+    await studio.state(reservation, "waiting_for_key")
+    await service.choose_output(studio.people.alice, session.uid, "client", "douyin", version=session.version)
+    await studio.state(reservation, "ready")
+
+    def missing() -> None:
+        raise Refusal(604, "VirtualCam is not available.")
+
+    monkeypatch.setattr(studio.machine(director).camera, "start", missing)
+    answer = await command(studio.board, await seat(studio.people.alice, session.uid), StartOutput())
+    assert (answer.outcome, answer.code) == (Outcome.REFUSED, "no_such_output")
+    held = director.owners[studio.rig.id].held
+    assert held.mirror.outputs[OutputKind.VIRTUAL_CAMERA].phase is OutputPhase.STOPPED
+    assert OutputKind.VIRTUAL_CAMERA not in held.asked
