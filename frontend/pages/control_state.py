@@ -85,7 +85,7 @@ def _what_is_planned(snapshot: RigSnapshot, place: Seat) -> dict[str, Any]:
                  "key": plan.key_shown, "armed": plan.is_armed, "cut_off": ms(plan.cut_off_at)},
         "control": {"holder": plan.controller, "device": plan.controller_device is not None, "mine": is_mine,
                     "free": not plan.is_held,
-                    "asked_by": plan.asked_by if is_mine else "",
+                    "asked_by": plan.asked_by if is_mine else "", "asked_device": is_mine and plan.asked_device is not None,
                     "asking": plan.asked_at is not None and (plan.asked_person, plan.asked_device) == (
                         place.sender.person, place.sender.device)},
         "database_away": snapshot.database_away,
@@ -132,7 +132,8 @@ def session_message(found: Around, place: Seat, viewers: int) -> dict[str, Any]:
         "why": reason_text(session.reason_code, session.reason_params), "title": session.title, "merchant": session.merchant_name,
         "may": place.may_command, "why_not": str(place.why), "staff": place.is_staff, "name": place.name,
         "paste": session.may_paste, "key": _key(session), "follows": _follows(found), "extend": extensions(found),
-        "help": _help(found.help), "viewers": viewers, "aired": session.seconds_on_air(),
+        "help": _help(found.help), "room": room_name(session.unit_name, session.unit_name_en), "viewers": viewers,
+        "aired": session.seconds_on_air(),
         "stopped": next((_hour(span.stopped_at) for span in reversed(session.on_air) if span.stopped_at), ""),
         "shown_live": _hour(session.shown_live_at), "may_declare": session.may_declare,
     }
@@ -160,6 +161,12 @@ def extensions(found: Around) -> list[dict[str, Any]]:
              "why": "" if minutes <= found.room_min else why} for minutes in EXTENSIONS_MIN]
 
 
+def next_at(moment: datetime, speech: formats.Speech) -> str:
+    """Return when the next party begins: `19:00` today, `明天 09:00` on another day."""
+    is_today = speech.date_of(moment) == speech.today()
+    return formats.hour(moment, speech) if is_today else formats.moment(moment, speech)
+
+
 def follower_name(actor: Actor, follower: Follower) -> str:
     """Return who follows, for those who may know: the house, the room's tablet, the follower's own people."""
     knows = actor.may_read_all or actor.device_id is not None
@@ -172,7 +179,8 @@ def _follows(found: Around) -> dict[str, str] | None:
     follower = found.follower
     if follower is None:
         return None
-    return {"at": _hour(follower.starts_at), "who": follower_name(found.actor, follower), "setup": _hour(follower.blocked_from)}
+    at = next_at(follower.starts_at, i18n.speech())
+    return {"at": at, "who": follower_name(found.actor, follower), "setup": _hour(follower.blocked_from)}
 
 
 def _help(call: control.HelpCall | None) -> dict[str, str] | None:

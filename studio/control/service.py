@@ -39,6 +39,7 @@ class NotInControl(Conflict):
 
     code = "not-in-control"
     msgid = N_("{name} is in control now. You can ask to take over.")
+    by_tablet = N_("The room’s tablet is in control now. You can ask to take over.")
 
 
 class NotCheckedIn(Forbidden):
@@ -60,6 +61,7 @@ class AskFirst(Conflict):
 
     code = "ask-first"
     msgid = N_("{name} is in control. Ask first; if nobody answers within 15 seconds you can take over.")
+    by_tablet = N_("The room’s tablet is in control. Ask first; if nobody answers within 15 seconds you can take over.")
 
 
 def checked(place: Seat) -> Seat:
@@ -96,7 +98,7 @@ async def command(switchboard: Switchboard, place: Seat, wanted: wire.Command) -
         if not plan.is_held and not snapshot.database_away:
             await _claim(place)
         elif not plan.is_controlled_by(place.sender) and not place.is_staff:
-            raise NotInControl(name=plan.controller)
+            raise NotInControl(None if plan.controller_device is None else NotInControl.by_tablet, name=plan.controller)
     return await switchboard.send(place.rig_id, place.session_id, place.sender, wanted)
 
 
@@ -194,7 +196,7 @@ async def _write_panic(body: wire.PanicBody) -> None:
 
 HOLDER = """
 SELECT s.id, s.rig, s.controller_person, s.controller_device, s.control_asked_person, s.control_asked_device, s.control_asked_at,
-       coalesce(p.name, d.label, '') AS name
+       coalesce(d.label, p.name, '') AS name
 FROM live_sessions s LEFT JOIN people p ON p.id = s.controller_person LEFT JOIN devices d ON d.id = s.controller_device
 WHERE s.id = $1 FOR NO KEY UPDATE OF s"""
 GIVE = """
@@ -245,7 +247,7 @@ async def answer_control(actor: Actor, session_uid: UUID, *, hand_over: bool) ->
     async with database.transaction():
         row = await database.fetchrow(HOLDER, place.session_id)
         if not _is(row, "controller", place.sender):
-            raise NotInControl(name=row["name"])
+            raise NotInControl(None if row["controller_device"] is None else NotInControl.by_tablet, name=row["name"])
         if row["control_asked_at"] is None:
             return
         new = (row["control_asked_person"], row["control_asked_device"]) if hand_over else (
@@ -272,7 +274,7 @@ async def take_control(actor: Actor, session_uid: UUID, *, reason: str = "") -> 
         has_waited = _is(row, "control_asked", place.sender) and clock.now() - row["control_asked_at"] >= PATIENCE
         if not _is_free(row) and not has_waited:
             if not place.is_staff:
-                raise AskFirst(name=row["name"])
+                raise AskFirst(None if row["controller_device"] is None else AskFirst.by_tablet, name=row["name"])
             if not reason.strip():
                 raise Invalid.field("reason", N_("Say why you take over."))
         await database.execute(GIVE, place.session_id, place.sender.person, place.sender.device)

@@ -13,7 +13,7 @@ LONGEST = 4000
 ADDRESS = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 # what platforms print before the value: a Chinese word, or an English one followed by a space, so that no key is cut
 LABEL = re.compile(r"^(?:[^\x00-\x7f：]{1,12}\s*[:：]|(?:server|stream ?key|key|url|address):(?=\s))\s*(?=\S)", re.IGNORECASE)
-OVER = N_("This address ended at {ended_at:time}. Start on the platform again and copy the new one.")
+OVER = N_("This address ended: {ended_at:moment}. Start on the platform again and copy the new one.")
 # what platforms call the moment at which an address ends, and how they write it
 ENDS = {"expire": 10, "expires": 10, "expiretime": 10, "txtime": 16, "wstime": 16, "volctime": 10}
 

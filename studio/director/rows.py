@@ -51,8 +51,8 @@ class Wanted(msgspec.Struct, frozen=True):
 
 WANTED = f"""
 SELECT {FACTS}, p.live_session, s.uid AS session_uid, p.version AS plan_version, s.output, p.starts_at, p.cut_off_at, p.number,
-       s.state, d.mark, coalesce(d.shown, '') AS shown, coalesce(cp.name, cd.label, '') AS controller, s.controller_person,
-       s.controller_device, coalesce(ap.name, ad.label, '') AS asked_by, s.control_asked_person, s.control_asked_device,
+       s.state, d.mark, coalesce(d.shown, '') AS shown, coalesce(cd.label, cp.name, '') AS controller, s.controller_person,
+       s.controller_device, coalesce(ad.label, ap.name, '') AS asked_by, s.control_asked_person, s.control_asked_device,
        s.control_asked_at,
        coalesce(t.live_session = p.live_session AND t.state = 'clean' AND t.plan_version >= p.version, false) AS closed
 FROM rigs r LEFT JOIN rig_plans p ON p.rig = r.id LEFT JOIN live_sessions s ON s.id = p.live_session

@@ -104,7 +104,7 @@ class Control {
     let text = _("You are watching");
     if (how === "lost" || how === "connecting") text = _("Not sent: no connection to the room. It is being restored.");
     else if (how === "apart") text = _("The room is not prepared yet.");
-    else if (session?.may) text = _("{name} is in control. You can ask to take over.", { name: rig.control.holder });
+    else if (session?.may) text = _("{name} is in control. You can ask to take over.", { name: this.paint.party(rig.control.holder, rig.control.device) });
     this.paint.complain({ text });
     return false;
   }
@@ -185,7 +185,7 @@ class Control {
     const { rig, session } = this.state;
     if (!session?.may || !rig?.mine) return;
     if (rig.control.mine) {
-      if (rig.control.asked_by) this.$("ask-dialog").showModal();
+      if (rig.control.asked_by || rig.control.asked_device) this.$("ask-dialog").showModal();
       return;
     }
     if (rig.control.free || rig.control.asking) this.tell("take_control");

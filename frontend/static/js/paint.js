@@ -180,18 +180,24 @@ export class Paint {
     const others = Math.max(session.viewers - 1, 0);
     let who = _("Nobody in control");
     if (isMine) who = _("You control");
-    else if (control?.holder) who = _("{name} controls", { name: control.holder });
+    else if (control?.holder || control?.device) who = _("{name} controls", { name: this.party(control.holder, control.device) });
     let more = session.may ? _("Tap to take control") : this.whyWatch(session);
-    if (isMine) more = others ? _("{n} more watching", { n: others }) : _("nobody else is watching");
+    if (isMine) more = others ? _("{n} more watching", { n: others }) : _("alone here");
     else if (control?.asking) more = _("Asked; take over after 15 s");
-    else if (control?.holder && session.may) more = session.staff ? _("Take over by force") : _("Tap to ask for it");
-    if (control?.asked_by) more = _("{name} asks to take over", { name: control.asked_by });
+    else if (control && !control.free && session.may) more = session.staff ? _("Take over by force") : _("Tap to ask for it");
+    const asker = control?.asked_by || control?.asked_device ? this.party(control.asked_by, control.asked_device) : "";
+    if (asker) more = _("{name} asks to take over", { name: asker });
     this.text("lease-who", who);
     this.text("lease-more", more);
     this.holder(control?.device ? "" : isMine ? session.name : control?.holder ?? "", Boolean(control?.device));
     this.$("lease").classList.toggle("off", !isMine);
     this.text("take-word", control?.free ? _("Take control") : control?.asking ? _("Take over now") : session.staff ? _("Take over by force") : _("Ask to take over"));
-    this.once("asked", control?.asked_by ?? "", () => this.askDialog(control?.asked_by));
+    this.once("asked", asker, () => this.askDialog(asker));
+  }
+
+  /** Who controls or asks, by name: a tablet is told by its room, since the person who checked in may be far from it. */
+  party(name, isDevice) {
+    return isDevice ? _("Tablet ({room})", { room: this.state.session.room }) : name;
   }
 
   /** The sign of who controls: the tablet as such, a person's first letter, or nobody. */
