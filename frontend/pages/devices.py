@@ -80,7 +80,7 @@ async def _pair_page(request: AnyRequest, code: str, *, status: int = 200, **ext
     device = await queries.device_by_code(code)
     missing = "" if device is not None else i18n.gettext(NO_SUCH_CODE)
     context = {"code": code, "code_shown": code, "rooms": rooms, "values": {"unit": "", "label": ""}, "errors": {},
-               "error": missing, "done_room": ""} | extra
+               "error": missing, "done_room": "", "is_known": device is not None} | extra
     return await page(request, "device_pair.html", status=status, **context)
 
 

@@ -1,8 +1,9 @@
 """Home: what do I do now, for merchants and for the house."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Response, get
@@ -14,21 +15,24 @@ from booking.reservations import queries as reservations
 from booking.reservations.queries import ReservationFacts
 from booking.reservations.tables import State
 from booking.schedule import queries as schedule
+from booking.schedule.queries import Block
 from frontend import formats, i18n
 from frontend.auth import signed_in
 from frontend.pages.booking_sheet import QuotaBar, merchant_for, quota_bar
 from frontend.pages.booking_words import Chip, chip, hours_text, name_of, near_day
 from frontend.pages.grid import can_book
+from frontend.pages.live_view import live_chip
 from frontend.pages.phone_booking import again_href
-from frontend.pages.reservation_view import Row, code_hint, code_of, may, row_of, unit_name, who_of
-from frontend.pages.schedule import frame_of
+from frontend.pages.reservation_view import May, Row, code_hint, code_of, may, row_of, unit_name, who_of
+from frontend.pages.schedule import Frame, frame_of
 from frontend.views import AnyRequest, page
 from incubator.ground import clock
 from incubator.ground.errors import N_
 from incubator.ground.rights import ROLE_NAMES, Actor, Role
-from incubator.ground.values import Span
 from incubator.invitations import queries as invitations
 from incubator.sites.queries import SiteFacts, first_site
+from studio.live_sessions import queries as live_sessions
+from studio.live_sessions.queries import LiveSession
 
 MOST_COMING = 6
 SUGGESTED = 3
@@ -49,7 +53,7 @@ class Next(msgspec.Struct, frozen=True):
     code: str
     code_spoken: str
     code_hint: str
-    may_move: bool
+    acts: Sequence["Act"]
 
 
 class Again(msgspec.Struct, frozen=True):
@@ -140,25 +144,60 @@ async def merchant_home(actor: Actor, site: SiteFacts) -> Home:
     """Return a merchant's home."""
     now = clock.now()
     merchant_id = await merchant_for(actor, site, "")
-    coming = await reservations.coming(msgspec.structs.replace(actor, merchant_id=merchant_id), MOST_COMING + 1)
+    found_coming = await reservations.coming(msgspec.structs.replace(actor, merchant_id=merchant_id), MOST_COMING + 1)
+    shows = await live_sessions.of_reservations(actor, [one.uid for one in found_coming])
+    coming = sorted(found_coming, key=lambda one: _turn(one, shows.get(one.uid)))
     quota = None
     if merchant_id is not None:
         found = await quota_of(merchant_id, site.id, now, now)
         quota = quota_bar(found.limit_min, found.used_min)
+    rest = [msgspec.structs.replace(row_of(one), chip=_chip(one, shows.get(one.uid))) for one in coming[1:]]
     return Home(
         greeting(actor, site, now), i18n.translate(N_("{now:day} · {now:time}"), {"now": now}), is_merchant=True,
-        next=await _next(actor, coming[0], now) if coming else None, again=await _again(actor, site, merchant_id, now),
-        quota=quota, coming=[row_of(one) for one in coming[1:]])
+        next=await _next(actor, coming[0], shows.get(coming[0].uid), now) if coming else None,
+        again=await _again(actor, site, merchant_id, now), quota=quota, coming=rest)
 
 
-async def _next(actor: Actor, one: ReservationFacts, now: datetime) -> Next:
+def _turn(one: ReservationFacts, show: LiveSession | None) -> int:
+    """Return how soon somebody has to deal with a booking: on air, then checked in, then by time."""
+    if show is not None and show.is_sending:
+        return 0
+    return 1 if one.state == State.CHECKED_IN else 2
+
+
+def _chip(one: ReservationFacts, show: LiveSession | None) -> Chip:
+    """Return how a booking stands; once its show is being prepared, how far that is."""
+    is_ahead = show is None or (show.state == "planned" and not show.is_sending)
+    return chip(one.state) if show is None or is_ahead else live_chip(show)
+
+
+def _next_acts(one: ReservationFacts, show: LiveSession | None, can: May, *, has_code: bool) -> list[Act]:
+    """Return what to do with the first booking; one verb is the chief one: the key, the controls, else the booking itself."""
+    acts = []
+    if show is not None:
+        href = f"/live-sessions/{show.uid}"
+        is_due = show.state == "waiting_for_key" or one.state == State.CHECKED_IN
+        if is_due and show.output == "stream" and show.key is None and show.may_paste:
+            acts.append((N_("Paste the key"), f"{href}#key-text"))
+        if one.state == State.CHECKED_IN:
+            acts.append((N_("Open the controls"), f"{href}/control"))
+    is_chief = has_code or one.state == State.CHECKED_IN
+    acts.append((N_("Open the booking"), f"/reservations/{one.uid}"))
+    if can.move:
+        acts.append((N_("Move"), f"/reservations/{one.uid}#move"))
+    return [Act(i18n.gettext(word), href, i18n.gettext(word), "pri" if is_chief and place == 0 else "")
+            for place, (word, href) in enumerate(acts)]
+
+
+async def _next(actor: Actor, one: ReservationFacts, show: LiveSession | None, now: datetime) -> Next:
     if one.starts_at > now:
         away = i18n.translate(N_("begins in {left}"), {"left": _rounded(one.starts_at - now)})
     else:
         away = i18n.translate(N_("{left} left"), {"left": _rounded(one.ends_at - now)})
     code = await code_of(actor, one, now)
-    return Next(chip(one.state), away, hours_text(one.span), near_day(one.starts_at), unit_name(one), one.title,
-                f"/reservations/{one.uid}", code, " ".join(code), code_hint(one, now) if code else "", may(actor, one, now).move)
+    acts = _next_acts(one, show, may(actor, one, now), has_code=bool(code))
+    return Next(_chip(one, show), away, hours_text(one.span), near_day(one.starts_at), unit_name(one), one.title,
+                f"/reservations/{one.uid}", code, " ".join(code), code_hint(one, now) if code else "", acts)
 
 
 def _rounded(length: timedelta) -> timedelta:
@@ -214,17 +253,17 @@ async def house_home(actor: Actor, site: SiteFacts) -> Home:
     if not actor.may_read_all:
         return Home(greeting(actor, site, now), sub, is_merchant=False, links=links)
     today = await reservations.arrivals(site.id, site.local_date(now))
-    codes = await reservations.check_in_codes(actor, today)
+    codes, on_air = await reservations.check_in_codes(actor, today), await live_sessions.on_air(site.id)
     soon = [one for one in today if _is_now(one, now)]
     later = [one for one in today if one.state == State.CONFIRMED and one not in soon and one.starts_at > now]
     groups = [
         Group(i18n.gettext(N_("Now")), i18n.gettext(N_("running, leaving, or due within 30 minutes")),
-              [_task(actor, one, codes.get(one.uid, ""), now) for one in soon], "check",
+              [_task(actor, one, codes.get(one.uid, ""), now, is_on_air=one.uid in on_air) for one in soon], "check",
               i18n.gettext(N_("Nobody is due just now"))),
         Group(i18n.gettext(N_("Later today")), "", [_task(actor, one, codes.get(one.uid, ""), now) for one in later], "cal",
               i18n.gettext(N_("Nothing more is booked today"))),
     ]
-    lanes, text, steps, now_cls = await _rooms(actor, site, now)
+    lanes, text, steps, now_cls = await _rooms(actor, site, now, on_air)
     return Home(
         greeting(actor, site, now), sub, is_merchant=False, may_walk_in=await can_book(actor, site), groups=groups, rooms=lanes,
         rooms_text=text, steps=steps, now_cls=now_cls, figures=_figures(today, now), figures_title=i18n.gettext(N_("Today")),
@@ -238,11 +277,15 @@ def _is_now(one: ReservationFacts, now: datetime) -> bool:
     return one.state in (State.CHECKED_IN, State.FINISHED) and one.blocked.starts_at <= now < one.blocked.ends_at
 
 
-def _task(actor: Actor, one: ReservationFacts, code: str, now: datetime) -> Task:
-    icon, tone, what = _condition(one, now)
+def _task(actor: Actor, one: ReservationFacts, code: str, now: datetime, *, is_on_air: bool = False) -> Task:
+    icon, tone, what = _on_air(one) if is_on_air else _condition(one, now)
     title = f"{hours_text(one.span)} {unit_name(one)} · {who_of(one)}"
     parts = [what, one.title, i18n.translate(N_("code {code}"), {"code": code}) if code and one.state == State.CONFIRMED else ""]
     return Task(icon, tone, title, " · ".join(part for part in parts if part), _acts(actor, one, title, now))
+
+
+def _on_air(one: ReservationFacts) -> tuple[str, str, str]:
+    return "cast", "air", i18n.translate(N_("on air, until {till:time}"), {"till": one.ends_at})
 
 
 def _condition(one: ReservationFacts, now: datetime) -> tuple[str, str, str]:
@@ -276,18 +319,24 @@ def _acts(actor: Actor, one: ReservationFacts, title: str, now: datetime) -> lis
     return acts
 
 
-async def _rooms(actor: Actor, site: SiteFacts, now: datetime) -> tuple[list[MiniLane], str, int, str]:
+async def _rooms(actor: Actor, site: SiteFacts, now: datetime,
+                 on_air: Collection[UUID]) -> tuple[list[MiniLane], str, int, str]:
     """Return the live rooms of today in small: lanes, a sentence for who cannot see them, steps, where now is."""
     found = await schedule.day(actor, site.id, site.local_date(now), ["live_room"])
     frame = frame_of(site, site.local_date(now), {span for unit in found.units for span in unit.open})
-    lanes = [MiniLane(name_of(unit.unit), [
-        f"{'held ' if one.state == 'held' else ''}{frame.classes(Span(one.starts_at, one.ends_at))}" for one in unit.blocks])
-        for unit in found.units]
+    lanes = [MiniLane(name_of(unit.unit), [_look(one, on_air, frame) for one in unit.blocks]) for unit in found.units]
     count = sum(len(unit.blocks) for unit in found.units)
     text = i18n.translate(
-        N_("{rooms} live rooms from {from:time} to {to:time}, {count} bookings"),
-        {"rooms": len(lanes), "from": frame.span.starts_at, "to": frame.span.ends_at, "count": count})
+        N_("{rooms} live rooms from {from:time} to {to:time}, {count} bookings, {live} on air"),
+        {"rooms": len(lanes), "from": frame.span.starts_at, "to": frame.span.ends_at, "count": count, "live": len(on_air)})
     return lanes, text, frame.steps, f"s{frame.at(now)}" if frame.span.contains(now) else ""
+
+
+def _look(one: Block, on_air: Collection[UUID], frame: Frame) -> str:
+    """Return the classes of a block in small: how it stands and where it lies."""
+    start = frame.at(one.starts_at)
+    kind = "air " if one.uid in on_air else "held " if one.state == "held" else ""
+    return f"{kind}s{start} w{max(frame.at(one.ends_at) - start, 1)}"
 
 
 def _figures(today: Sequence[ReservationFacts], now: datetime) -> list[tuple[str, str]]:

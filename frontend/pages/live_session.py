@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +17,15 @@ from frontend import feeds, i18n
 from frontend.auth import actor_or_device, signed_in, who
 from frontend.composition import AWAY
 from frontend.errors import status_of
+from frontend.pages.booking_words import Chip, day_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
-from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, PLATFORM_NAMES, view_of
+from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, PLATFORM_NAMES, live_chip, view_of
 from frontend.views import AnyRequest, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
-from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
+from incubator.ground.errors import Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
-from incubator.sites.queries import first_site
+from incubator.ground.values import Span
+from incubator.sites.queries import SiteFacts, first_site
 from studio.control import service as control
 from studio.control.queries import seat
 from studio.control.switchboard import RoomsAway, Seen
@@ -31,7 +34,7 @@ from studio.live_sessions import queries as live_sessions, service as live_servi
 from studio.live_sessions.queries import LiveSession
 
 PICTURE_HEADERS = {"Cache-Control": "private, max-age=300, immutable"}
-COMING = timedelta(days=60)
+DAYS_SHOWN = 3
 FRESH_S = 0.8
 PATIENCE_S = 0.5  # with Redis; a page that waits for it longer would itself be late to say that nobody knows
 
@@ -215,42 +218,56 @@ async def scene_picture(request: AnyRequest, uid: FromPath[UUID], index: FromPat
 
 
 @get("/live", include_in_schema=False)
-async def live_list(request: AnyRequest) -> Response[Any]:
-    """Show the sessions of those acted for: what runs or comes first, then what was."""
-    actor = signed_in(request)
-    now = clock.now()
+async def live_list(request: AnyRequest, day: FromQuery[str] = "") -> Response[Any]:
+    """Show the sessions of those acted for by days: what runs or comes first; of the whole house three days at a time."""
+    actor, site = signed_in(request), await first_site()
+    today = site.local_date(clock.now())
     if actor.merchant_id is not None:
-        found = await live_sessions.of_merchant(actor, actor.merchant_id, 60)
+        first, found = today, await live_sessions.of_merchant(actor, actor.merchant_id, 60)
     else:
-        found = await live_sessions.sessions_between(actor, (await first_site()).id, now - timedelta(hours=12), now + COMING)
-    coming = sorted((one for one in found if one.state not in {"ended", "cancelled"}), key=lambda one: one.starts_at)
-    past = sorted((one for one in found if one.state == "ended"), key=lambda one: one.starts_at, reverse=True)
-    return await page(request, "live_sessions.html", coming=[_row(one) for one in coming], past=[_row(one) for one in past])
+        first = day_of(day) or today
+        last = first + timedelta(days=DAYS_SHOWN - 1)
+        found = await live_sessions.sessions_between(actor, site.id, site.day(first).starts_at, site.day(last).ends_at)
+    rows = [_row(one) for one in found if one.state != "cancelled"]
+    return await page(
+        request, "live_sessions.html", coming=_by_days((one for one in rows if not one.is_over), site),
+        past=_by_days((one for one in rows if one.is_over), site, newest_first=True), is_house=actor.merchant_id is None,
+        is_now=first == today, earlier=first - timedelta(days=DAYS_SHOWN), later=first + timedelta(days=DAYS_SHOWN))
 
 
 class Row(msgspec.Struct, frozen=True):
     """One session in a list."""
 
     session: LiveSession
+    span: Span
     room: str
-    kind: str
-    state: str
+    chip: Chip
     aired: timedelta
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more comes of it."""
+        return self.session.state == "ended"
 
-STATE_WORDS = {
-    "planned": ("line", N_("Planned")), "preparing": ("info", N_("Preparing")),
-    "waiting_for_key": ("wait", N_("Waiting for key")), "ready": ("ok", N_("Ready")), "failed": ("alarm", N_("Not ready")),
-    "ended": ("", N_("Over")), "cancelled": ("", N_("Cancelled")),
-}
+
+class Day(msgspec.Struct, frozen=True):
+    """The sessions that begin on one day."""
+
+    day: date
+    rows: list[Row]
 
 
 def _row(session: LiveSession) -> Row:
-    kind, word = STATE_WORDS[session.state]
-    is_running = any(span.stopped_at is None for span in session.on_air)
-    kind, word = ("air", N_("On air")) if is_running else (kind, word)
-    return Row(session, room_name(session.unit_name, session.unit_name_en), kind, i18n.gettext(word),
-               timedelta(seconds=session.seconds_on_air()))
+    return Row(session, Span(session.starts_at, session.ends_at), room_name(session.unit_name, session.unit_name_en),
+               live_chip(session), timedelta(seconds=session.seconds_on_air()))
+
+
+def _by_days(rows: Iterable[Row], site: SiteFacts, *, newest_first: bool = False) -> list[Day]:
+    """Return rows under the days on which they begin; within a day what is on air comes first."""
+    days: dict[date, list[Row]] = {}
+    for one in sorted(rows, key=lambda one: one.session.starts_at, reverse=newest_first):
+        days.setdefault(site.local_date(one.session.starts_at), []).append(one)
+    return [Day(day, sorted(found, key=lambda one: not one.session.is_sending)) for day, found in days.items()]
 
 
 HANDLERS = [

@@ -1,13 +1,14 @@
 """A live session as its page tells it: how far it is, what went out, what happened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from frontend import formats, i18n
-from frontend.pages.control_state import Around, extensions, ms, room_name
+from frontend.pages.booking_words import Chip
+from frontend.pages.control_state import Around, extensions, ms, next_at, room_name
 from frontend.pages.reasons import reason_text
 from incubator.ground import clock
 from incubator.ground.errors import N_
@@ -35,6 +36,11 @@ HAPPENED = {
     "alarm": N_("A stream with another key was started at the PC and stopped"),
     "reconnecting": N_("Stream broken, reconnecting"),
     "reconnected": N_("Stream is back"),
+}
+CHIPS: Mapping[str, tuple[str, str, str]] = {
+    "planned": ("line", "clock", N_("Planned")), "preparing": ("info", "clock", N_("Preparing")),
+    "waiting_for_key": ("wait", "key", N_("Waiting for key")), "ready": ("ok", "check", N_("Ready")),
+    "failed": ("alarm", "alert", N_("Not ready")), "ended": ("", "flag", N_("Over")), "cancelled": ("line", "x", N_("Cancelled")),
 }
 ENDING = timedelta(minutes=10)
 STALE_S = 2.0
@@ -78,6 +84,14 @@ class LiveView(msgspec.Struct, frozen=True):
     is_streaming: bool
 
 
+def live_chip(session: LiveSession) -> Chip:
+    """Return how far a session is, in one word; red while something is sent, as its director wrote it down."""
+    if session.is_sending:
+        return Chip("air", "", i18n.gettext(N_("Picture sent") if session.output == "client" else N_("Streaming")))
+    kind, icon, word = CHIPS[session.state]
+    return Chip(kind, icon, i18n.gettext(word))
+
+
 def heard(seen: Seen | None) -> RigSnapshot | None:
     """Return what the director said, None when it is so old that it says nothing about now."""
     return None if seen is None or seen.age_s > STALE_S else seen.snapshot
@@ -91,7 +105,7 @@ def hero_of(session: LiveSession, snapshot: RigSnapshot | None) -> Hero:
         on_air = _on_air(session, snapshot)
         if on_air is not None:
             return on_air
-    elif any(span.stopped_at is None for span in session.on_air):
+    elif session.is_sending:
         return _lost()
     return _before(session)
 
@@ -204,7 +218,7 @@ def view_of(found: Around, seen: Seen | None, lines: Sequence[AsRun]) -> LiveVie
         needs_key=session.output == "stream" and session.key is None and session.may_paste and not is_over,
         extensions=tuple(extensions(found)) if session.checked_in_at is not None and not is_over else (),
         is_ending=left < ENDING, has_begun=session.starts_at <= clock.now(),
-        follows="" if follower is None else formats.hour(follower.starts_at, speech),
+        follows="" if follower is None else next_at(follower.starts_at, speech),
         setup="" if follower is None else formats.hour(follower.blocked_from, speech), runs=runs_of(lines),
         key_state=key_state(session),
         is_streaming=any(span.kind == "stream" and span.stopped_at is None for span in session.on_air),

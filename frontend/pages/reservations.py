@@ -22,6 +22,7 @@ from frontend.feeds_days import announce_quietly
 from frontend.pages.booking_sheet import Wanted, host_of, merchant_for, sheet_of, space_of, uid_of, wanted_of
 from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, refusal_text, span_of, span_text, status_of
 from frontend.pages.grid import Look, asked_day, can_book, show_day
+from frontend.pages.live_view import live_chip
 from frontend.pages.reservation_view import deeds_of, row_of, undo_of, unit_name, view_of
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
@@ -157,7 +158,8 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, refusal: KaiboE
     live = await live_sessions.of_reservation(actor, uid) if one.unit_kind == "live_room" else None
     return await page(
         request, "reservation.html", status=200 if refusal is None else status_of(refusal), r=view,
-        history=await deeds_of(one), live=live, values=values or {}, errors={} if refusal is None else field_texts(refusal),
+        history=await deeds_of(one), live=live, live_chip=live and live_chip(live), values=values or {},
+        errors={} if refusal is None else field_texts(refusal),
         refusal="" if refusal is None or is_form else refusal_text(refusal),
         undo=await undo_of(actor, site, one) if done else None, alternatives=others(instead[:4], site), done_text=done)
 

@@ -150,7 +150,8 @@ def room_of(page: RigPage, seen: Seen | None, session: LiveSession | None, incid
     """Put together one room for the board."""
     link, snapshot = "", heard(seen)
     if snapshot is not None and snapshot.link.is_online and not hangs(snapshot):
-        link = i18n.translate(N_("Online, OBS {version}"), {"version": snapshot.obs_version})
+        is_real = page.rig.driver == "obs"
+        link = i18n.translate(N_("Online, OBS {version}") if is_real else N_("Online"), {"version": snapshot.obs_version})
     return Room(
         page=page, name=room_name(page.unit_name, page.unit_name_en), state=state_of(page, snapshot), driver=page.rig.driver,
         link=link, who="" if session is None else session.merchant_name or session.title,

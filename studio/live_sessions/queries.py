@@ -114,6 +114,11 @@ class LiveSession(msgspec.Struct, frozen=True):
         """Return the stretches in which something was sent."""
         return tuple(span for span in self.spans if span.kind != "record")
 
+    @property
+    def is_sending(self) -> bool:
+        """Tell whether something is being sent, as the director wrote it down last."""
+        return any(span.stopped_at is None for span in self.on_air)
+
     def seconds_on_air(self) -> int:
         """Return how long something was sent, up to now."""
         now = clock.now()
@@ -141,7 +146,7 @@ SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output
        AS blocked_from,
        coalesce(sp.name, '') AS shown_live_by, coalesce(ap.name, '') AS account_left_by,
        coalesce(kp.name, '') AS key_reset_by, coalesce(ci.name, '') AS checked_in_by,
-       coalesce(cp.name, cd.label, '') AS controller_name,
+       coalesce(cd.label, cp.name, '') AS controller_name,
        d.shown, d.expires_at, d.pasted_at, coalesce(dp.name, '') AS pasted_by, d.wiped_at, d.version AS key_version
 FROM live_sessions s
 JOIN reservations v ON v.id = s.reservation JOIN units u ON u.id = v.unit
@@ -207,6 +212,11 @@ async def of_reservation(actor: Actor, reservation_uid: UUID) -> LiveSession | N
     """Return the live session of a reservation; None when there is none (yet), or it is not visible to this actor."""
     found = await _read(actor, "v.uid = $1", reservation_uid)
     return found[0] if found else None
+
+
+async def of_reservations(actor: Actor, reservation_uids: Sequence[UUID]) -> dict[UUID, LiveSession]:
+    """Return the live sessions of some reservations by these, as far as there are any and this actor sees them."""
+    return {one.reservation_uid: one for one in await _read(actor, "v.uid = ANY($1)", list(reservation_uids))}
 
 
 async def of_merchant(actor: Actor, merchant_id: int, limit: int = 50) -> list[LiveSession]:

@@ -11,6 +11,7 @@ from booking.reservations.queries import ReservationFacts
 from booking.units.queries import UnitFacts
 from booking.units.service import NewUnit, add_unit
 from incubator.ground import clock, database
+from incubator.ground.values import new_uid
 from studio.director import wire
 from studio.director.wire import InputNow, LinkNow, OutputNow, OutputPhase, PlanNow, RigSnapshot
 from studio.live_sessions import preparation
@@ -43,6 +44,11 @@ class Room(msgspec.Struct, frozen=True):
         """Say it where the web looks, or have said it so many seconds ago."""
         left_ms = int((wire.SNAPSHOT_LIFE_S - silent_s) * 1000)
         await redis.set(wire.snapshot_key(self.rig.id), wire.encode(self.says(**changes)), px=left_ms if silent_s else None)
+
+    async def airs(self, kind: str = "stream") -> None:
+        """Write down, as a director does, that something goes out."""
+        await database.execute("INSERT INTO air_spans (uid, rig, live_session, kind, started_at) VALUES ($1, $2, $3, $4, $5)",
+                               new_uid(), self.rig.id, self.session_id, kind, clock.now())
 
     async def begins(self) -> datetime:
         """Check the party in, as if the booking had begun."""

@@ -3,8 +3,10 @@
 from typing import Any
 
 from booking.reservations import queries
-from incubator.ground import clock
+from incubator.ground import clock, database
 from tests.frontend.pages.conftest import Centre
+from tests.frontend.pages.studio_rooms import make_room
+from tests.people import People
 
 
 async def test_it_works(centre: Centre, visit: Any) -> None:
@@ -47,3 +49,33 @@ async def test_every_role_has_a_home(centre: Centre, visit: Any) -> None:
     people = centre.people
     for actor in (people.alice, people.bob, people.dora, people.olaf, people.mia, people.ada, people.aud):
         assert (await (await visit(actor)).get("/")).status_code == 200
+
+
+async def test_the_show_on_air_comes_first(people: People, visit: Any) -> None:
+    await make_room(people, "L1")
+    second = await make_room(people, "L2")
+    await database.execute("UPDATE live_sessions SET state = 'waiting_for_key' WHERE id = $1", second.session_id)
+    await second.begins()
+    bob = await visit(people.bob)
+    page = (await bob.get("/")).text
+    assert f'class="btn pri" href="/live-sessions/{second.session}#key-text">贴推流码' in page
+    assert "等推流码" in page
+    await second.airs()
+    await database.execute("UPDATE live_sessions SET output = 'client' WHERE id = $1", second.session_id)
+    page = (await bob.get("/")).text
+    assert f'class="btn pri" href="/live-sessions/{second.session}/control">打开控制页' in page
+    assert '<span class="chip air"><span class="dot"></span>画面已送出' in page
+    assert '<span class="chip air"><span class="dot"></span>画面已送出' in (await bob.get(f"/reservations/{second.booking.uid}")).text
+
+
+async def test_staff_see_red_what_is_on_air(people: People, visit: Any) -> None:
+    room = await make_room(people)
+    await room.begins()
+    dora = await visit(people.dora)
+    assert "sq air" not in (await dora.get("/")).text
+    await room.airs()
+    page = (await dora.get("/")).text
+    assert "sq air" in page
+    assert "推流中，到" in page
+    assert '<i class="air s' in page
+    assert "其中 1 场在推流" in page

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
 
-from incubator.ground import database
-from incubator.ground.values import new_uid
+from booking.reservations.service import Wish, reserve
+from frontend.formats import Speech
+from frontend.pages.control_state import next_at
+from incubator.ground import clock, database
 from studio.director.wire import PlanNow
 from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
 from tests.people import People
@@ -171,6 +175,38 @@ async def test_the_list_shows_own_sessions_only(client_for: ClientFor, people: P
     assert str(room.session) not in (await (await client_for(people.charlie)).get("/live")).text
 
 
+async def test_the_house_sees_three_days_at_a_time(client_for: ClientFor, people: People, room: Room) -> None:
+    await room.airs()
+    olaf = await client_for(people.olaf)
+    page = (await olaf.get("/live")).text
+    assert "今天" in page
+    assert "朝阳山药" in page
+    assert 'class="chip air"' in page
+    assert str(room.session) in page
+    href = re.findall(r'href="(/live\?day=[\d-]+)"', page)
+    assert len(href) == 2
+    assert str(room.session) not in (await olaf.get(href[1])).text
+    assert (await olaf.get("/live?day=never")).status_code == 200
+
+
+async def test_who_follows_on_another_day_is_told_with_the_day(client_for: ClientFor, people: People, room: Room) -> None:
+    speech = Speech("zh_CN", ZoneInfo("Asia/Shanghai"), lambda word: {"tomorrow": "明天"}.get(word, word))
+    midnight = speech.local(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    assert next_at(midnight + timedelta(hours=9), speech) == "明天 09:00"
+    assert next_at(midnight - timedelta(minutes=30), speech) == "23:30"
+    starts_at = room.booking.ends_at + timedelta(hours=11)
+    await reserve(people.bob, Wish(room.unit.uid, starts_at, starts_at + timedelta(hours=1), "早场", people.sunrise_id))
+    client = await client_for(people.alice)
+    said = (await client.get(f"/live-sessions/{room.session}/control/state")).json()[0]
+    assert said["follows"]["at"].startswith("明天 ")
+
+
+async def test_an_ended_address_names_its_year(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.alice)
+    answer = await send(client, room, "key", text=f"{GOOD}&expire=1600000000", version="0")
+    assert "2020 年 9 月 13 日" in answer.text
+
+
 async def test_in_english(client_for: ClientFor, people: People, room: Room) -> None:
     client = await client_for(people.alice)
     client.cookies.set("kaibo_locale", "en")
@@ -192,8 +228,7 @@ async def test_a_key_is_removed(client_for: ClientFor, people: People, room: Roo
 async def test_a_key_on_air_is_not_removed(client_for: ClientFor, people: People, room: Room) -> None:
     client = await client_for(people.alice)
     await send(client, room, "key", text=GOOD, version="0")
-    await database.execute("INSERT INTO air_spans (uid, rig, live_session, kind, started_at) VALUES ($1, $2, $3, 'stream', now())",
-                           new_uid(), room.rig.id, room.session_id)
+    await room.airs()
     page = await client.get(f"/live-sessions/{room.session}")
     assert "要删除推流码，先停止推流" in page.text
     assert "与直播间断开" in page.text, "on air, and no director says so"

@@ -115,6 +115,10 @@ async def test_an_unknown_code_is_said(client_for: ClientFor, people: People, ro
     page = await staff.get("/devices")
     answer = await staff.post("/pair", data={"_token": token_of(page.text), "code": "ZZ-ZZ"})
     assert answer.status_code == 422
+    wrong = (await staff.get("/pair/ZZ-ZZ")).text
+    assert "现在没有平板显示这个码" in wrong
+    assert "paircode" not in wrong, "there is nothing to compare"
+    assert 'name="unit"' not in wrong
 
 
 async def test_merchants_neither_pair_nor_list(client_for: ClientFor, people: People, room: Room) -> None:
