@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from incubator.accounts.service import token_hash
+from incubator.accounts.service import MERCHANT_IDLE, token_hash
 from incubator.ground import database
 from incubator.ground.rights import Actor, Grant, Role
 
@@ -20,7 +20,7 @@ SELECT p.id, p.uid, p.name, p.name_latin, p.locale, s.acting_merchant, s.last_se
        {GRANTS}
 FROM sign_ins s JOIN people p ON p.id = s.person JOIN accounts a ON a.person = p.id
 WHERE s.token_hash = $1 AND s.expires_at > now() AND a.disabled_at IS NULL
-  AND (s.is_staff OR s.last_seen_at > now() - interval '30 days')"""
+  AND (s.is_staff OR s.last_seen_at > now() - interval '{MERCHANT_IDLE.days} days')"""
 
 BY_TOKEN = f"""
 SELECT p.id, p.uid, p.name, p.name_latin, p.locale, NULL::bigint AS acting_merchant, false AS is_old, t.can_write,

@@ -77,7 +77,7 @@ async def grant(actor: Actor, person_id: int, role: Role, scope: Scope, scope_id
         Forbidden: the actor may not hand out this role there.
         Invalid: the role does not go with the scope.
     """
-    if not can_grant(actor, role, scope, scope_id):
+    if not can_grant(actor, scope, scope_id):
         raise Forbidden()
     if (role in MERCHANT_ROLES) != (scope == "merchant"):
         raise Invalid.field("role", N_("This role does not go with this scope."))
@@ -101,7 +101,7 @@ async def end_grant(actor: Actor, person_id: int, role: Role, scope: Scope, scop
         NotFound: the person does not hold it.
     """
     leaves_alone = scope == "merchant" and actor.person_id == person_id
-    if not leaves_alone and not can_grant(actor, role, scope, scope_id):
+    if not leaves_alone and not can_grant(actor, scope, scope_id):
         raise Forbidden()
     async with database.transaction():
         ended = await database.execute(
@@ -120,11 +120,11 @@ async def end_grant(actor: Actor, person_id: int, role: Role, scope: Scope, scop
         await publish("RightsEnded", {"person": person_id}, actor.request_id)
 
 
-def can_grant(actor: Actor, role: Role, scope: Scope, scope_id: int | None) -> bool:
-    """May this actor hand out that role there?"""
+def can_grant(actor: Actor, scope: Scope, scope_id: int | None) -> bool:
+    """May this actor hand out and take away roles there? Those of the house, their own included, administrators alone."""
     if scope == "merchant" and scope_id is not None:
         return actor.has(Role.STAFF, Role.MANAGER, Role.ADMIN) or actor.belongs_to(scope_id, Role.OWNER)
-    return actor.has(Role.ADMIN) and (role is not Role.ADMIN or actor.is_house or actor.has(Role.ADMIN))
+    return actor.has(Role.ADMIN)
 
 
 async def sign_in(login: str, password: str, agent: str = "") -> str:

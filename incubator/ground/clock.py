@@ -13,20 +13,10 @@ def now() -> datetime:
     return _frozen if _frozen is not None else datetime.now(UTC) + _offset
 
 
-def offset() -> timedelta:
-    """Return how far business time lies ahead of real time."""
-    return _offset
-
-
 def set_offset(seconds: int) -> None:
     """Shift business time by whole seconds; only demo and test installations call this."""
     global _offset  # noqa: PLW0603 -- one clock per process is the point
     _offset = timedelta(seconds=seconds)
-
-
-def to_real(moment: datetime) -> datetime:
-    """Return the real moment at which business time will show `moment`."""
-    return moment - _offset
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         demo_public=get("KAIBO_DEMO_PUBLIC", _flag, False, "expected 0 or 1"),
         demo_obs_url=get("KAIBO_DEMO_OBS_URL", _url("ws", "wss"), None, "expected ws://host:port"),
         demo_obs_password=get("KAIBO_DEMO_OBS_PASSWORD", str, None, "expected a password"),
-        secrets_key=get("KAIBO_SECRETS_KEY", str, None, "expected a key made by kaibo secrets new"),
+        secrets_key=get("KAIBO_SECRETS_KEY", str, None, "expected a key made by `kaibo new-key`"),
         log_json=get("KAIBO_LOG_JSON", _flag, False, "expected 0 or 1"),
         zones=get("KAIBO_ZONES", lambda t: tuple(z.strip() for z in t.split(",") if z.strip()), (), "expected names"),
     )

@@ -36,13 +36,16 @@ async def spread_facts(registry: Registry, limit: int = 200) -> int:
 
 
 async def plan_recurring(registry: Registry) -> None:
-    """Plan each recurring handler whose last round is done; the key makes it one round in the whole installation."""
+    """Plan each recurring handler whose last round is done; the key makes it one round in the whole installation.
+
+    A last round that lies ahead is of a clock that was turned back since: it does not hold up the next.
+    """
     now = clock.now()
     for name, period in registry.recurring.items():
         await database.execute(
             "INSERT INTO jobs (handler, key, run_at, created_at) VALUES ($1, $2, $3, $3)"
             " ON CONFLICT (key) DO UPDATE SET state = 'waiting', round = jobs.round + 1, attempts = 0, sent_at = NULL,"
-            " run_at = $3 WHERE jobs.state IN ('done', 'failed', 'cancelled') AND jobs.run_at <= $4",
+            " run_at = $3 WHERE jobs.state IN ('done', 'failed', 'cancelled') AND jobs.run_at NOT BETWEEN $4 AND $3",
             name, f"every:{name}", now, now - period,
         )
 
@@ -56,7 +59,11 @@ async def sweep() -> int:
 
 
 async def send_due(redis: ArqRedis, limit: int = 200) -> int:
-    """Hand due jobs to arq, and return how many; a lost wake-up is sent again after a while."""
+    """Hand due jobs to arq, and return how many; a lost wake-up is sent again after a while.
+
+    A job is due by business time, and arq runs it at once: no moment ever becomes real time, so a shifted clock holds for
+    jobs that were planned before the shift, too.
+    """
     rows = await database.fetch(
         "UPDATE jobs SET sent_at = now() WHERE id IN ("
         "  SELECT id FROM jobs WHERE state = 'waiting' AND run_at <= $1 AND (sent_at IS NULL OR sent_at < now() - $3::interval)"

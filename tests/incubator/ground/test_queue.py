@@ -1,6 +1,7 @@
 """Facts become jobs once, jobs run once, failures are retried and given up, nothing is lost with a worker."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -59,6 +60,41 @@ async def test_a_job_is_never_early(db: None) -> None:
     registry.job("deed", Spy())
     await service.plan("deed", "deed:1", clock.now() + timedelta(minutes=1))
     assert await run_job(registry, (await only_job())["id"]) == "skipped"
+
+
+class Bell:
+    """Redis as the relay sees it: keeps what is to be run at once, and refuses a moment to wait for."""
+
+    def __init__(self) -> None:
+        self.rung: list[int] = []
+
+    async def enqueue_job(self, _function: str, job_id: int, *, _job_id: str, _queue_name: str) -> None:
+        self.rung.append(job_id)
+
+
+@pytest.mark.parametrize("offset", [timedelta(hours=9), timedelta(hours=-9)])
+async def test_a_shifted_clock_runs_jobs_when_business_time_says_so(db: None, offset: timedelta) -> None:
+    bell, registry = Bell(), Registry()
+    registry.job("deed", Spy())
+    clock.set_offset(int(offset.total_seconds()))
+    await service.plan("deed", "deed:1", clock.now() + timedelta(seconds=1))
+    real_due = datetime.now(UTC) + timedelta(seconds=1)
+    job_id = (await only_job())["id"]
+    assert (await relay.send_due(bell), await run_job(registry, job_id)) == (0, "skipped")
+    while not await relay.send_due(bell):
+        assert datetime.now(UTC) < real_due + timedelta(seconds=5)
+        await asyncio.sleep(0.02)
+    assert datetime.now(UTC) >= real_due - timedelta(milliseconds=50)
+    assert (bell.rung, await run_job(registry, job_id)) == ([job_id], "done")
+    assert (await only_job())["lateness_ms"] < 2000
+
+
+async def test_a_shift_of_the_clock_brings_what_waits(db: None) -> None:
+    bell = Bell()
+    await service.plan("deed", "deed:1", clock.now() + timedelta(hours=2))
+    assert await relay.send_due(bell) == 0
+    clock.set_offset(2 * 3600 + 1)
+    assert await relay.send_due(bell) == 1
 
 
 async def test_a_failure_is_retried_and_then_given_up(db: None) -> None:
@@ -137,6 +173,16 @@ async def test_recurring_work_is_planned_once_per_period(db: None) -> None:
     with clock.frozen_at(clock.now() + timedelta(minutes=2)):
         await relay.plan_recurring(registry)
         assert (await only_job())["state"] == "waiting"
+
+
+async def test_recurring_work_goes_on_when_the_clock_is_turned_back(db: None) -> None:
+    registry = Registry()
+    registry.every(timedelta(minutes=1), "tick", Spy())
+    with clock.frozen_at(clock.now() + timedelta(hours=9)):
+        await relay.plan_recurring(registry)
+        await run_job(registry, (await only_job())["id"])
+    await relay.plan_recurring(registry)
+    assert (await only_job())["state"] == "waiting"
 
 
 async def test_operators_see_and_retry_what_failed(people: People) -> None:
