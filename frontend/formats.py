@@ -121,16 +121,16 @@ def span(of: Span, speech: Speech) -> str:
 
 
 def duration(length: timedelta, speech: Speech) -> str:
-    """Return `1 小时 20 分` or `1 h 20 min`; under a minute in seconds, from two whole days in days."""
+    """Return `1 小时 20 分` or `1 h 20 min`; under a minute in seconds, from two whole days in days, nothing as `0 h`."""
     seconds = round(length.total_seconds())
     sign = MINUS if seconds < 0 else ""
     minutes, seconds = divmod(abs(seconds), 60)
-    if minutes == 0:
+    if minutes == 0 and seconds:
         return sign + speech.words(N_("{seconds} s")).format(seconds=seconds)
     whole_hours, minutes = divmod(minutes, 60)
     if whole_hours >= 48 and minutes == 0 and whole_hours % 24 == 0:
         return sign + speech.words(N_("{days} days")).format(days=whole_hours // 24)
-    if whole_hours == 0:
+    if whole_hours == 0 and minutes:
         return sign + speech.words(N_("{minutes} min")).format(minutes=minutes)
     if minutes == 0:
         return sign + speech.words(N_("{hours} h")).format(hours=whole_hours)

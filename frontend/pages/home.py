@@ -11,6 +11,7 @@ from litestar import Response, get
 from booking.offers import queries as offers
 from booking.offers.queries import Offer
 from booking.policies.queries import quota_of
+from booking.policies.rules import Quota
 from booking.reservations import queries as reservations
 from booking.reservations.queries import ReservationFacts
 from booking.reservations.tables import State
@@ -22,9 +23,10 @@ from frontend.pages.booking_sheet import QuotaBar, merchant_for, quota_bar
 from frontend.pages.booking_words import Chip, chip, hours_text, name_of, near_day
 from frontend.pages.grid import can_book
 from frontend.pages.live_view import live_chip
+from frontend.pages.mentor_desk import Desk, desk_of
 from frontend.pages.phone_booking import again_href
 from frontend.pages.reservation_view import May, Row, code_hint, code_of, may, row_of, unit_name, who_of
-from frontend.pages.schedule import Frame, frame_of
+from frontend.pages.schedule import Frame, frame_of, hour_marks
 from frontend.views import AnyRequest, page
 from incubator.ground import clock
 from incubator.ground.errors import N_
@@ -37,6 +39,7 @@ from studio.live_sessions.queries import LiveSession
 MOST_COMING = 6
 SUGGESTED = 3
 DAYS_AHEAD = 4
+HOURS_APART = 3
 SOON = timedelta(minutes=30)
 
 
@@ -113,15 +116,18 @@ class Home(msgspec.Struct, frozen=True):
     next: Next | None = None
     again: Sequence[Again] = ()
     quota: QuotaBar | None = None
+    quota_left: str = ""
     coming: Sequence[Row] = ()
     groups: Sequence[Group] = ()
     rooms: Sequence[MiniLane] = ()
     rooms_text: str = ""
+    hours: Sequence[tuple[str, str]] = ()
     steps: int = 0
     now_cls: str = ""
     figures: Sequence[tuple[str, str]] = ()
     figures_title: str = ""
     links: Sequence[tuple[str, str, str]] = ()
+    desk: Desk | None = None
 
 
 @get("/", include_in_schema=False)
@@ -147,15 +153,16 @@ async def merchant_home(actor: Actor, site: SiteFacts) -> Home:
     found_coming = await reservations.coming(msgspec.structs.replace(actor, merchant_id=merchant_id), MOST_COMING + 1)
     shows = await live_sessions.of_reservations(actor, [one.uid for one in found_coming])
     coming = sorted(found_coming, key=lambda one: _turn(one, shows.get(one.uid)))
-    quota = None
+    quota, quota_left = None, ""
     if merchant_id is not None:
         found = await quota_of(merchant_id, site.id, now, now)
-        quota = quota_bar(found.limit_min, found.used_min)
+        quota, quota_left = quota_bar(found.limit_min, found.used_min), _left(found)
     rest = [msgspec.structs.replace(row_of(one), chip=_chip(one, shows.get(one.uid))) for one in coming[1:]]
     return Home(
         greeting(actor, site, now), i18n.translate(N_("{now:day} · {now:time}"), {"now": now}), is_merchant=True,
         next=await _next(actor, coming[0], shows.get(coming[0].uid), now) if coming else None,
-        again=await _again(actor, site, merchant_id, now), quota=quota, coming=rest)
+        again=await _again(actor, site, merchant_id, now), quota=quota,
+        quota_left=quota_left, coming=rest)
 
 
 def _turn(one: ReservationFacts, show: LiveSession | None) -> int:
@@ -198,6 +205,14 @@ async def _next(actor: Actor, one: ReservationFacts, show: LiveSession | None, n
     acts = _next_acts(one, show, may(actor, one, now), has_code=bool(code))
     return Next(_chip(one, show), away, hours_text(one.span), near_day(one.starts_at), unit_name(one), one.title,
                 f"/reservations/{one.uid}", code, " ".join(code), code_hint(one, now) if code else "", acts)
+
+
+def _left(quota: Quota) -> str:
+    """Return what is left of the week, and of how much; nothing without limit."""
+    if quota.limit_min is None:
+        return ""
+    left = timedelta(minutes=max(quota.limit_min - quota.used_min, 0))
+    return i18n.translate(N_("{left} left of {limit}"), {"left": left, "limit": timedelta(minutes=quota.limit_min)})
 
 
 def _rounded(length: timedelta) -> timedelta:
@@ -249,9 +264,9 @@ async def house_home(actor: Actor, site: SiteFacts) -> Home:
     """Return the home of whoever works for the centre, or looks at it from outside."""
     now = clock.now()
     sub = i18n.translate(N_("{now:day} · {now:time}"), {"now": now})
-    links = _links(actor)
     if not actor.may_read_all:
-        return Home(greeting(actor, site, now), sub, is_merchant=False, links=links)
+        small = await _rooms(actor, site, now, await live_sessions.on_air(site.id))
+        return Home(greeting(actor, site, now), sub, is_merchant=False, desk=await desk_of(actor), **small)
     today = await reservations.arrivals(site.id, site.local_date(now))
     codes, on_air = await reservations.check_in_codes(actor, today), await live_sessions.on_air(site.id)
     soon = [one for one in today if _is_now(one, now)]
@@ -263,11 +278,10 @@ async def house_home(actor: Actor, site: SiteFacts) -> Home:
         Group(i18n.gettext(N_("Later today")), "", [_task(actor, one, codes.get(one.uid, ""), now) for one in later], "cal",
               i18n.gettext(N_("Nothing more is booked today"))),
     ]
-    lanes, text, steps, now_cls = await _rooms(actor, site, now, on_air)
     return Home(
-        greeting(actor, site, now), sub, is_merchant=False, may_walk_in=await can_book(actor, site), groups=groups, rooms=lanes,
-        rooms_text=text, steps=steps, now_cls=now_cls, figures=_figures(today, now), figures_title=i18n.gettext(N_("Today")),
-        links=links)
+        greeting(actor, site, now), sub, is_merchant=False, may_walk_in=await can_book(actor, site), groups=groups,
+        figures=_figures(today, now), figures_title=i18n.gettext(N_("Today")), links=_links(actor),
+        **await _rooms(actor, site, now, on_air))
 
 
 def _is_now(one: ReservationFacts, now: datetime) -> bool:
@@ -319,9 +333,8 @@ def _acts(actor: Actor, one: ReservationFacts, title: str, now: datetime) -> lis
     return acts
 
 
-async def _rooms(actor: Actor, site: SiteFacts, now: datetime,
-                 on_air: Collection[UUID]) -> tuple[list[MiniLane], str, int, str]:
-    """Return the live rooms of today in small: lanes, a sentence for who cannot see them, steps, where now is."""
+async def _rooms(actor: Actor, site: SiteFacts, now: datetime, on_air: Collection[UUID]) -> dict[str, Any]:
+    """Return the live rooms of today in small, as fields of Home: lanes, a sentence for who cannot see them, hours, now."""
     found = await schedule.day(actor, site.id, site.local_date(now), ["live_room"])
     frame = frame_of(site, site.local_date(now), {span for unit in found.units for span in unit.open})
     lanes = [MiniLane(name_of(unit.unit), [_look(one, on_air, frame) for one in unit.blocks]) for unit in found.units]
@@ -329,7 +342,9 @@ async def _rooms(actor: Actor, site: SiteFacts, now: datetime,
     text = i18n.translate(
         N_("{rooms} live rooms from {from:time} to {to:time}, {count} bookings, {live} on air"),
         {"rooms": len(lanes), "from": frame.span.starts_at, "to": frame.span.ends_at, "count": count, "live": len(on_air)})
-    return lanes, text, frame.steps, f"s{frame.at(now)}" if frame.span.contains(now) else ""
+    hours = [mark for mark in hour_marks(frame, site)[1:] if int(mark[1][:2]) % HOURS_APART == 0]
+    return {"rooms": lanes, "rooms_text": text, "steps": frame.steps, "hours": hours,
+            "now_cls": f"s{frame.at(now)}" if frame.span.contains(now) else ""}
 
 
 def _look(one: Block, on_air: Collection[UUID], frame: Frame) -> str:
@@ -356,12 +371,8 @@ def _figures(today: Sequence[ReservationFacts], now: datetime) -> list[tuple[str
 
 def _links(actor: Actor) -> list[tuple[str, str, str]]:
     """Return where this role works, as far as there is something."""
-    found = []
-    if actor.may_read_all:
-        found.append(("/reservations", "cal", i18n.gettext(N_("Bookings, with search"))))
-        found.append(("/closures", "lock", i18n.gettext(N_("Closures"))))
-    if actor.may_read_all or actor.has(Role.MENTOR):
-        found.append(("/merchants", "shop", i18n.gettext(N_("Merchants"))))
+    found = [("/reservations", "cal", i18n.gettext(N_("Bookings, with search"))),
+             ("/closures", "lock", i18n.gettext(N_("Closures"))), ("/merchants", "shop", i18n.gettext(N_("Merchants")))]
     if actor.has(Role.OPERATOR, Role.ADMIN):
         found.append(("/rigs", "cam", i18n.gettext(N_("Rigs"))))
     if actor.has(Role.OPERATOR, Role.ADMIN, Role.AUDITOR):

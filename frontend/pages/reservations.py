@@ -31,7 +31,7 @@ from incubator.ground.rights import Actor
 from incubator.sites.queries import SiteFacts, first_site
 from studio.live_sessions import queries as live_sessions
 
-WHENS = {"coming": N_("From today"), "past": N_("Before today"), "all": N_("All times")}
+WHENS = {"coming": N_("From today"), "past": N_("Before today"), "all": N_("All times, latest first")}
 LISTED = (State.CONFIRMED, State.CHECKED_IN, State.FINISHED, State.NO_SHOW, State.CANCELLED)
 DONE = {
     "booked": N_("Booked: {room}, {span}."), "moved": N_("Moved: {room}, {span}."), "extended": N_("Extended: {room}, {span}."),

@@ -15,7 +15,7 @@ async def test_it_works(centre: Centre, visit: Any) -> None:
     assert "Alice，下午好" in page.text
     assert "距开始 1" in page.text
     assert await queries.check_in_code(centre.people.alice, made.uid) in page.text
-    assert "本周剩 8" in page.text
+    assert "还剩 8 小时，共 10 小时" in page.text
     assert "您常用的时段" in page.text
 
 

@@ -37,6 +37,16 @@ async def test_staff_see_the_same_page_whole(mentor: httpx.AsyncClient, people: 
     assert [text for text in ("Alice", "铁棍山药专场", "陈秘书") if text not in page] == []
 
 
+async def test_the_home_shows_merchants_rooms_and_notices(mentor: httpx.AsyncClient, people: People) -> None:
+    page = (await mentor.get("/")).text
+    assert f'href="/merchants/{people.sunrise_uid}"' in page
+    assert 'class="mini' in page
+    assert "还没有消息。" in page
+    assert 'href="/days"' in page
+    assert 'href="/book"' not in page
+    assert [text for text in SECRET if text in page] == []
+
+
 async def test_the_list_shows_names_only(mentor: httpx.AsyncClient) -> None:
     page = (await mentor.get("/merchants")).text
     assert "朝阳山药" in page
