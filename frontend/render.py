@@ -104,9 +104,9 @@ def initial(name: str) -> str:
     return name.strip()[:1].upper()
 
 
-def sentences(*told: str) -> str:
+def sentences(*told: str) -> Markup:
     """Return sentences one after the other: with a space between them, but not in Chinese."""
-    return ("" if i18n.speech().is_chinese else " ").join(told)
+    return (Markup("") if i18n.speech().is_chinese else Markup(" ")).join(told)
 
 
 def unbroken(text: str) -> Markup:

@@ -86,6 +86,7 @@ def test_a_language_lasts_as_long_as_its_block():
     (formats.duration, timedelta(hours=2), "2 小时", "2 h"),
     (formats.duration, timedelta(minutes=15), "15 分钟", "15 min"),
     (formats.duration, timedelta(seconds=40), "40 秒", "40 s"),
+    (formats.duration, timedelta(), "0 小时", "0 h"),
     (formats.duration, timedelta(days=3), "3 天", "3 days"),
     (formats.duration, -timedelta(minutes=15), "\u221215 分钟", "\u221215 min"),
     (formats.stopwatch, timedelta(hours=1, minutes=9, seconds=24), "1:09:24", "1:09:24"),

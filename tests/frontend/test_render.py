@@ -43,6 +43,10 @@ def test_sentences_follow_each_other_without_a_gap_in_chinese(code, shown):
         assert drawn("{{ sentences('演示。', '密码') }}") == shown
 
 
+def test_sentences_keep_markup_and_escape_the_rest():
+    assert drawn("{% set one %}<b>演示。</b>{% endset %}{{ sentences(one, '<密码>') }}") == "<b>演示。</b>&lt;密码&gt;"
+
+
 @pytest.mark.parametrize(("said", "shown"), [
     ("今天 08:00–22:00", '今天 <span class="nb">08:00–22:00</span>'), ("R261124-00469", '<span class="nb">R261124-00469</span>'),
     ("11-27 12:00", '<span class="nb">11-27</span> 12:00'), ("<b> 2 号间", "&lt;b&gt; 2 号间"),
