@@ -164,7 +164,10 @@ async def alternatives_to(site: SiteFacts, unit: UnitFacts, wanted: Span, *, hos
     units = await spaces(site.id, [unit.kind])
     rooms = await rooms_within(site.id, units, around, except_ids)
     host = () if host_unit_id is None else (await busy_spans(site.id, around, except_ids)).get(host_unit_id, ())
-    return alternatives(rooms, unit.id, wanted, site.zone, clock.now(), list(host))
+    now = clock.now()
+    latest = {unit.uid: site.local_date(now) + timedelta(days=unit.ahead_days) for unit in units}
+    found = alternatives(rooms, unit.id, wanted, site.zone, now, list(host))
+    return [one for one in found if site.local_date(one.starts_at) <= latest[one.space_id]]
 
 
 def _free(room: Room, site: SiteFacts, span: Span, now: datetime, length_min: int) -> list[Span]:

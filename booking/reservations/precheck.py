@@ -13,7 +13,7 @@ from booking.policies.rules import Quota
 from booking.reservations import planning, rules
 from booking.reservations.entry import seen_by
 from booking.reservations.planning import Plan
-from booking.reservations.refusals import MerchantPaused, OverQuota
+from booking.reservations.refusals import MerchantPaused, OverQuota, TooFarAhead
 from booking.reservations.rights import is_staff
 from booking.reservations.service import Wish
 from booking.reservations.slots import Clash, Taken
@@ -63,11 +63,19 @@ async def precheck(actor: Actor, wish: Wish, except_uid: UUID | None = None) -> 
         quota = await quota_of(plan.merchant_id, plan.unit.site_id, span.starts_at, now, tuple(own))
     refused = list(rules.refusals(plan.place, span, now, is_staff=is_staff(actor, plan.unit.site_id)))
     refused += [*_of_merchant(plan), *_of_quota(quota, span), *await _taken(plan, span, own)]
-    instead: Sequence[Alternative] = ()
-    if refused:
-        instead = await alternatives_to(plan.place.site, plan.unit, span, host_unit_id=plan.host_unit_id, except_ids=own)
+    instead = await _instead(plan, span, refused, own)
     against = [Finding(each.code, each.text, each.params, is_ok=False) for each in refused]
     return Precheck((*against, *_in_favour(plan, span, quota, {each.code for each in refused})), quota, tuple(instead))
+
+
+async def _instead(plan: Plan, span: Span, refused: Sequence[KaiboError], own: Sequence[int]) -> Sequence[Alternative]:
+    """Return what would work: another time where that helps, a shorter one where the quota alone is short, else nothing."""
+    if not refused or any(isinstance(each, TooFarAhead | MerchantPaused) for each in refused):
+        return ()
+    short = next((each for each in refused if isinstance(each, OverQuota)), None)
+    if short is not None:
+        return planning.shorter_within_quota(short, plan, span) if len(refused) == 1 else ()
+    return await alternatives_to(plan.place.site, plan.unit, span, host_unit_id=plan.host_unit_id, except_ids=own)
 
 
 def _of_merchant(plan: Plan) -> Iterator[KaiboError]:

@@ -15,11 +15,10 @@ from booking.policies.queries import quota_of
 from booking.reservations import queries as reservations, rights, rules
 from booking.reservations.queries import ReservationFacts
 from booking.reservations.refusals import HostTaken
-from booking.schedule import queries as schedule
-from booking.schedule.queries import Block
 from booking.units import queries as units
 from booking.units.queries import UnitFacts
 from frontend import i18n
+from frontend.pages.booking_checks import place_findings, place_of
 from frontend.pages.booking_words import (
     Finding,
     Other,
@@ -81,6 +80,7 @@ class Sheet(msgspec.Struct, frozen=True):
 
     action: str
     heading: str
+    whom: str
     close_url: str
     is_move: bool
     move: str
@@ -173,7 +173,8 @@ async def sheet_of(actor: Actor, site: SiteFacts, wanted: Wanted, refusal: Kaibo
     found = await _judge(actor, site, wanted, merchant_id)
     return Sheet(
         action=f"/reservations/{wanted.move.uid}/move" if wanted.move else "/reservations/new",
-        heading=_heading(found), close_url=f"/days/{wanted.date}?{urlencode({'kind': wanted.kind, 'for': wanted.merchant})}",
+        heading=_heading(found, wanted), whom=await _whom(actor, site, wanted, merchant_id),
+        close_url=f"/days/{wanted.date}?{urlencode({'kind': wanted.kind, 'for': wanted.merchant})}",
         is_move=wanted.move is not None, move=str(wanted.move.uid) if wanted.move else "", kind=wanted.kind,
         space=wanted.space,
         spaces=[(str(unit.uid), name_of(unit)) for unit in found.units], date=wanted.date, starts=wanted.starts,
@@ -181,12 +182,12 @@ async def sheet_of(actor: Actor, site: SiteFacts, wanted: Wanted, refusal: Kaibo
         hosts=await _hosts(merchant_id), merchant=wanted.merchant,
         page_key=wanted.page_key or secrets.token_urlsafe(PAGE_KEY_BYTES), hold=wanted.hold, hold_version=wanted.hold_version,
         version=wanted.version or (str(wanted.move.version) if wanted.move else ""), quota=found.quota, findings=found.findings,
-        alternatives=found.alternatives, is_bad=found.is_bad, errors=field_texts(refusal or found.refusal),
+        alternatives=found.alternatives, is_bad=found.is_bad, errors=field_texts(refusal) if refusal else {},
         refusal="" if refusal is None or isinstance(refusal, Invalid) else refusal_text(refusal))
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What is found about a wish; `refusal` holds fields that cannot be read."""
+    """What is found about a wish; without `span` its fields do not make sense, and the findings say why."""
 
     units: Sequence[UnitFacts]
     times: Sequence[str]
@@ -196,7 +197,6 @@ class Judged(msgspec.Struct, frozen=True):
     alternatives: Sequence[Other] = ()
     quota: QuotaBar | None = None
     is_bad: bool = False
-    refusal: KaiboError = Invalid([])
 
 
 async def _judge(actor: Actor, site: SiteFacts, wanted: Wanted, merchant_id: int | None) -> Judged:
@@ -204,16 +204,19 @@ async def _judge(actor: Actor, site: SiteFacts, wanted: Wanted, merchant_id: int
     shown = await units.spaces(site.id, [wanted.kind])
     day = day_of(wanted.date) or site.local_date(clock.now())
     times = await times_of(site, shown, day)
+    unit = None
     try:
         unit = await space_of(wanted)
         span = span_of(wanted.date, wanted.starts, wanted.ends, site)
-        span, _title = rules.check_fields(span, wanted.title, await _place(site, unit, span))
+        span, _title = rules.check_fields(span, wanted.title, await place_of(site, unit, span))
         host = await _host(wanted, merchant_id)
     except KaiboError as refusal:
-        return Judged(shown, times, is_bad=True, refusal=refusal)
-    own = await _held_ids(actor, wanted)
+        texts = field_texts(refusal).values() or [refusal_text(refusal)]
+        wrong = [Finding("alarm" if wanted.space else "wait", text) for text in texts]
+        return Judged(shown, times, unit, findings=wrong, is_bad=True)
+    own, own_ids = await _held_ids(actor, wanted), {str(wanted.move.uid)} if wanted.move else {wanted.hold}
     quota = await _quota(site, unit, span, merchant_id, own)
-    of_place = [*await _host_findings(site, span, host, own), *await _findings(actor, site, unit, span, wanted)]
+    of_place = [*await _host_findings(site, span, host, own), *await place_findings(actor, site, unit, span, own_ids)]
     of_quota = _quota_findings(actor, site, quota)
     is_bad, is_over = (any(one.kind == "alarm" for one in some) for some in (of_place, of_quota))
     # another time of the same length does not help where the quota is short
@@ -247,58 +250,6 @@ async def _host_findings(site: SiteFacts, span: Span, host: Host | None, own: Se
     taken = next((each for each in busy if each.overlaps(span)), None)
     return [] if taken is None else [Finding("alarm", refusal_text(
         HostTaken(name=host.name, taken_from=taken.starts_at, taken_to=taken.ends_at)))]
-
-
-async def _place(site: SiteFacts, unit: UnitFacts, span: Span) -> rules.Place:
-    calendars = await calendars_of([unit], rules.calendar_window(span))
-    return rules.Place(unit, calendars[unit.id], site)
-
-
-async def _findings(actor: Actor, site: SiteFacts, unit: UnitFacts, span: Span, wanted: Wanted) -> list[Finding]:
-    place = await _place(site, unit, span)
-    refusals = list(rules.refusals(place, span, clock.now(), is_staff=rights.is_staff(actor, site.id)))
-    found = [Finding("alarm", refusal_text(refusal)) for refusal in refusals]
-    if not refusals:
-        found.append(Finding("ok", i18n.gettext(N_("Within opening hours"))))
-    clash = await _clash(actor, site, unit, span, wanted)
-    if clash:
-        return [Finding("alarm", clash), *found]
-    if unit.setup_min or unit.teardown_min:
-        found.append(Finding("ok", i18n.translate(
-            N_("In from {from:time} to set up, out by {to:time}"), {"from": place.blocked(span).starts_at,
-                                                                     "to": place.blocked(span).ends_at})))
-    return found
-
-
-async def _clash(actor: Actor, site: SiteFacts, unit: UnitFacts, span: Span, wanted: Wanted) -> str:
-    """Return what stands in the way, with figures; empty when nothing does."""
-    blocked = span.widened(unit.setup_min, unit.teardown_min)
-    found = await schedule.week(actor, unit.uid, site.local_date(span.starts_at))
-    own = {str(wanted.move.uid)} if wanted.move else {wanted.hold}
-    for block in found.units[0].blocks:
-        taken = Span(block.blocked_from, block.blocked_to)
-        if taken.overlaps(blocked) and str(block.uid) not in own:
-            return clash_text(block, span, blocked)
-    return ""
-
-
-def clash_text(block: Block, span: Span, blocked: Span) -> str:
-    """Return how a wish meets another reservation: teardown into its setup, setup into its teardown, or head on."""
-    who = i18n.translate(N_("“{title}”"), {"title": block.title}) if block.title else i18n.gettext(N_("another booking"))
-    if block.starts_at >= span.ends_at and block.blocked_from < blocked.ends_at:
-        overlap = blocked.ends_at - max(block.blocked_from, span.ends_at)
-        return i18n.translate(
-            N_("Teardown would run to {till:time}, but {who} starts setting up at {from:time}: {overlap} overlap."),
-            {"till": blocked.ends_at, "who": who, "from": block.blocked_from, "overlap": overlap})
-    if block.ends_at <= span.starts_at and blocked.starts_at < block.blocked_to:
-        overlap = min(block.blocked_to, span.starts_at) - blocked.starts_at
-        return i18n.translate(
-            N_("Setup would begin at {from:time}, but {who} is being cleared until {till:time}: {overlap} overlap."),
-            {"from": blocked.starts_at, "who": who, "till": block.blocked_to, "overlap": overlap})
-    if block.state == "held":
-        return i18n.gettext(N_("Somebody is filling in a booking for this time. It is free again in five minutes at most."))
-    taken = Span(block.starts_at, block.ends_at)
-    return i18n.translate(N_("Taken {span:hours} by {who}."), {"span": taken, "who": who})
 
 
 async def _quota(site: SiteFacts, unit: UnitFacts, span: Span, merchant_id: int | None, own: Sequence[int]) -> QuotaBar | None:
@@ -366,18 +317,37 @@ async def _hosts(merchant_id: int | None) -> list[tuple[str, str]]:
     return [(str(one.person_uid), one.name) for one in await merchants.members(merchant_id)]
 
 
-def _heading(found: Judged) -> str:
-    if found.unit is None or found.span is None:
-        return i18n.gettext(N_("New booking"))
+async def _whom(actor: Actor, site: SiteFacts, wanted: Wanted, merchant_id: int | None) -> str:
+    """Return for whom staff book or move, empty for everybody else: they book for themselves."""
+    if not rights.is_staff(actor, site.id):
+        return ""
+    if merchant_id is None:
+        return i18n.gettext(N_("For the centre"))
+    name = wanted.move.merchant_name if wanted.move else (await merchants.names({merchant_id}))[merchant_id]
+    return i18n.translate(N_("For {merchant}"), {"merchant": name})
+
+
+def _heading(found: Judged, wanted: Wanted) -> str:
+    if found.unit is None:
+        return i18n.gettext(N_("Move") if wanted.move else N_("New booking"))
+    if found.span is None:
+        return name_of(found.unit)
     return i18n.translate(N_("{room} {span:hours}"), {"room": name_of(found.unit), "span": found.span})
 
 
 async def usual_wish(site: SiteFacts, kind: str, day: date, merchant: str) -> Wanted:
-    """Return what a fresh form suggests: the first slot of two hours that is free on that day, or just the day."""
+    """Return what a fresh form suggests: the first slot of two hours that is free on that day, else the first hours of a room."""
     found = await offers.offers(site, day, int(DEFAULT_LENGTH.total_seconds()) // 60, kind)
     first = min((one for group in found.groups for one in group.offers), key=lambda one: one.span, default=None)
-    if first is None:
+    if first is not None:
+        return _wish(site, kind, str(first.space_id), first.span, merchant)
+    shown = await units.spaces(site.id, [kind])
+    if not shown:
         return Wanted(kind, "", day.isoformat(), "", "", merchant=merchant)
-    span = first.span
-    return Wanted(kind, str(first.space_id), local_day(span.starts_at, site), local_hour(span.starts_at, site),
+    opens = (await day_frame(site, shown, day)).span.starts_at
+    return _wish(site, kind, str(shown[0].uid), Span(opens, opens + DEFAULT_LENGTH), merchant)
+
+
+def _wish(site: SiteFacts, kind: str, space: str, span: Span, merchant: str) -> Wanted:
+    return Wanted(kind, space, local_day(span.starts_at, site), local_hour(span.starts_at, site),
                   local_hour(span.ends_at, site), merchant=merchant)

@@ -1,7 +1,7 @@
 """The phone's way to a room: day, length, a free slot, one confirmation."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -14,10 +14,12 @@ from booking.offers import queries as offers
 from booking.offers.queries import Offer, Offers
 from booking.policies.queries import quota_of
 from booking.reservations import queries as reservations, rights, service
+from booking.units import queries as units
 from booking.units.rules import KIND_NAMES
 from frontend import formats, i18n
 from frontend.auth import signed_in
 from frontend.feeds_days import announce_quietly
+from frontend.pages.booking_checks import IN_AND_OUT
 from frontend.pages.booking_sheet import ENOUGH, QuotaBar, Sheet, Wanted, merchant_for, quota_bar, sheet_of, wanted_of
 from frontend.pages.booking_words import (
     Finding,
@@ -45,7 +47,6 @@ KINDS = ("live_room", "training_room", "meeting_room", "desk")
 DAYS_SHOWN = 14
 LENGTHS_H = (1, 2, 3)
 USUAL_LENGTH_H = 2
-IN_AND_OUT = N_("In from {from:time} to set up, out by {to:time}")
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -82,9 +83,9 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Shut(msgspec.Struct, frozen=True):
-    """A room that cannot be had, and why."""
+    """Rooms that cannot be had for one reason."""
 
-    room: str
+    rooms: str
     why: str
 
 
@@ -96,6 +97,7 @@ class Choices(msgspec.Struct, frozen=True):
     lengths: Sequence[Chosen]
     parts: Sequence[Part]
     shut: Sequence[Shut]
+    shut_count: int
     quota: QuotaBar | None
     no_merchant: str
     empty_title: str
@@ -186,7 +188,7 @@ async def done_page(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     actor, site = signed_in(request), await first_site()
     one = await reservations.reservation(actor, uid)
     view = await view_of(actor, site, one)
-    return await page(request, "phone_done.html", done=view, next=_next_steps(view, one.blocked),
+    return await page(request, "phone_done.html", done=view, day=day_text(one.starts_at), next=_next_steps(view, one.blocked),
                       undo=await undo_of(actor, site, one))
 
 
@@ -205,21 +207,54 @@ async def choices_of(actor: Actor, site: SiteFacts, query: Query) -> Choices:
     first = today if today <= query.day < today + timedelta(days=DAYS_SHOWN) else query.day
     counts = await offers.days(site, first, DAYS_SHOWN, length_min, query.kind)
     found = await offers.offers(site, query.day, length_min, query.kind)
-    later = next((one.day for one in counts if one.count and one.day > query.day), None)
+    latest = await _latest(site, query.kind, today)
+    empty = _empty(query, counts, latest)
     merchant_id = await merchant_for(actor, site, "")
     can_book = rights.can_reserve(actor, site.id, merchant_id)
     return Choices(
         kinds=[Chosen(query.href(kind=kind), i18n.gettext(KIND_NAMES[kind]), kind == query.kind) for kind in KINDS],
-        days=[_day_link(query, one, today) for one in counts],
+        days=[_day_link(query, one, today, latest) for one in counts],
         lengths=[Chosen(query.href(hours=hours), formats.duration(timedelta(hours=hours), i18n.speech()), hours == query.hours)
                  for hours in LENGTHS_H],
-        parts=_parts(found, query, site), shut=[Shut(name_of(one), told(one.msgid, one.params)) for one in found.refused],
+        parts=_parts(found, query, site), shut=_shut(found), shut_count=len(found.refused),
         quota=await _quota(actor, site, merchant_id, query), no_merchant="" if can_book else i18n.gettext(NO_MERCHANT),
-        empty_title=i18n.gettext(N_("Nothing free for this length")),
-        empty_text=i18n.gettext(N_("Choose a shorter length or another day.")),
-        next_href=query.href(date=later) if later else "",
-        next_text=i18n.translate(N_("Next free day: {day:day}"), {"day": later}) if later else "", here=query.href(),
+        empty_title=empty.title, empty_text=empty.text, next_href=empty.href, next_text=empty.action, here=query.href(),
         grid_href=f"/days/{query.day}?kind={query.kind}")
+
+
+class Empty(msgspec.Struct, frozen=True):
+    """Why nothing is free, and the day to go to; `href` is empty when there is none."""
+
+    title: str
+    text: str
+    href: str = ""
+    action: str = ""
+
+
+def _empty(query: Query, counts: Sequence[offers.DayCount], latest: date) -> Empty:
+    if query.day > latest:
+        text = i18n.translate(N_("The last day that can be booked now is {day:day}."), {"day": latest})
+        action = i18n.translate(N_("Go to {day:day}"), {"day": latest})
+        return Empty(i18n.gettext(N_("Not open for booking yet")), text, query.href(date=latest), action)
+    title, text = i18n.gettext(N_("Nothing free for this length")), i18n.gettext(N_("Choose a shorter length or another day."))
+    later = next((one.day for one in counts if one.count and one.day > query.day), None)
+    if later is None:
+        return Empty(title, text)
+    return Empty(title, text, query.href(date=later), i18n.translate(N_("Next free day: {day:day}"), {"day": later}))
+
+
+async def _latest(site: SiteFacts, kind: str, today: date) -> date:
+    """Return the last day on which anything of a kind can be booked now."""
+    ahead = max((unit.ahead_days for unit in await units.spaces(site.id, [kind])), default=0)
+    return today + timedelta(days=ahead)
+
+
+def _shut(found: Offers) -> list[Shut]:
+    """Return the rooms that cannot be had, those with the same reason together."""
+    rooms: dict[str, list[str]] = {}
+    for one in found.refused:
+        rooms.setdefault(told(one.msgid, one.params), []).append(name_of(one))
+    return [Shut(formats.listing(names, i18n.speech()), why) for why, names in rooms.items()]
 
 
 NO_MERCHANT = N_("You belong to no merchant here, or have not chosen for whom you act. Choose above, or ask the front desk.")
@@ -233,11 +268,12 @@ async def _quota(actor: Actor, site: SiteFacts, merchant_id: int | None, query: 
     return quota_bar(quota.limit_min, quota.used_min)
 
 
-def _day_link(query: Query, one: offers.DayCount, today: date) -> DayLink:
+def _day_link(query: Query, one: offers.DayCount, today: date, latest: date) -> DayLink:
     speech = i18n.speech()
     weekday = i18n.gettext(N_("Today")) if one.day == today else formats.weekday(one.day, speech)
     count = i18n.ngettext("{count} slot", "{count} slots", one.count).format(count=one.count)
-    free = count if one.count else i18n.gettext(N_("Full"))
+    none = N_("not yet") if one.day > latest else N_("over") if one.day < today else N_("Full")
+    free = count if one.count else i18n.gettext(none)
     return DayLink(query.href(date=one.day), weekday, str(one.day.day), free, one.day == query.day)
 
 
@@ -259,7 +295,7 @@ async def confirmation_of(actor: Actor, site: SiteFacts, wanted: Wanted, query: 
     room, note = _room(sheet)
     try:
         span = span_of(wanted.date, wanted.starts, wanted.ends, site)
-        day, hours = near_day(span.starts_at), hours_text(span)
+        day, hours = day_text(span.starts_at), hours_text(span)
     except Invalid:
         day, hours = wanted.date, ""
     clean = {name: text for name, text in sheet.errors.items() if name == "title"}
@@ -267,6 +303,12 @@ async def confirmation_of(actor: Actor, site: SiteFacts, wanted: Wanted, query: 
     return Confirmation(
         wanted.space, wanted.date, wanted.starts, wanted.ends, day, hours, room, note, sheet.kind == "live_room", wanted.title,
         _findings(sheet), _alternatives(sheet, query), clean, sheet.refusal or rest, query.href())
+
+
+def day_text(moment: datetime) -> str:
+    """Return `明天 · 11 月 25 日 周三`; a day without such a word stands alone."""
+    near, whole = near_day(moment), formats.day(moment, i18n.speech())
+    return whole if near == whole else f"{near} · {whole}"
 
 
 def _room(sheet: Sheet) -> tuple[str, str]:

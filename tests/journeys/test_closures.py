@@ -102,4 +102,4 @@ def test_undo_by_the_toast_and_without_scripts(desk: Desk, merchant: Page) -> No
     plain.select_option("#m-to", "18:00")
     plain.locator("#move button.pri").click()
     plain.locator(".note.ok").get_by_role("button", name="撤销").click()
-    expect(plain.locator("h1 + .sub")).to_contain_text("14:00–16:00")
+    expect(plain.locator(".head .sub")).to_contain_text("14:00–16:00")

@@ -153,7 +153,8 @@ function fromForm() {
   const lane = laneOf(grid(), filled.elements.space.value);
   if (!lane || filled.elements.date.value !== grid().dataset.date) return choose(null);
   const [from, till] = [startsOf(grid(), filled.elements.from.value), startsOf(grid(), filled.elements.to.value)];
-  if (till > from) choose({ unit: lane.unit, from, till, block: chosen?.block ?? null });
+  const block = filled.dataset.move ? document.getElementById(`b${filled.dataset.move}`) : null;
+  choose(till > from ? { unit: lane.unit, from, till, block } : null);
 }
 
 sheet.element.addEventListener("click", (event) => {

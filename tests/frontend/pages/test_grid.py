@@ -222,3 +222,55 @@ async def test_the_week_is_red_too_and_marked_in_the_rail(centre: Centre, visit:
     assert re.search(rf'class="bk other air [^"]+" id="b{made.uid}"', page)
     assert '<i class="air"></i>播出' in page
     assert re.search(r'href="/days" aria-current="page"', page)
+
+
+CHECK = "/reservations/check?kind=live_room&space={space}&date={day}&from={starts}&to={ends}"
+
+
+async def check(centre: Centre, visitor: Any, starts: str, ends: str, day: str = DAY) -> str:
+    """Return what the check says about a time in the first room."""
+    url = CHECK.format(space=centre.rooms[0].uid, day=day, starts=starts, ends=ends)
+    return str((await visitor.get(url, partial=True)).text)
+
+
+async def test_the_check_speaks_of_times_that_make_no_sense(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    reversed_times = await check(centre, visitor, "21:30", "21:00")
+    assert "结束要晚于开始" in reversed_times
+    assert 'data-bad="1"' in reversed_times
+    too_long = await check(centre, visitor, "08:00", "22:00")
+    assert re.search(r'class="ck alarm">.*现在是 14.小时', too_long)
+    assert '<span hidden id="check-title">1 号间</span>' in too_long
+
+
+async def test_setup_before_the_doors_open_is_told(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    early, late = await check(centre, visitor, "08:00", "10:00"), await check(centre, visitor, "20:00", "22:00")
+    inside = await check(centre, visitor, "10:00", "12:00")
+    assert "布场早于 08:00 开门" in early
+    assert "撤场" not in early.replace("前撤场", "")
+    assert "撤场晚于 22:00 关门" in late
+    assert 'class="ck wait"' not in inside
+    assert all('data-bad=""' in one for one in (early, late, inside))
+
+
+async def test_nothing_is_offered_beyond_the_days_that_are_open(centre: Centre, visit: Any) -> None:
+    text = await check(centre, await visit(centre.people.alice), "10:00", "12:00", in_days(90))
+    assert 'data-bad="1"' in text
+    assert 'class="alt"' not in text
+
+
+async def test_the_sheet_tells_staff_for_whom_they_book(centre: Centre, visit: Any) -> None:
+    dora, query = await visit(centre.people.dora), f"space={centre.rooms[0].uid}&from=10:00&to=12:00"
+    theirs = await dora.get(f"/days/{DAY}/sheet?{query}&for={centre.people.other_uid}", partial=True)
+    assert "代沁河花茶预约" in theirs.text
+    own = await dora.get(f"/days/{DAY}/sheet?{query}", partial=True)
+    assert '<p class="sub">中心自用</p>' in own.text
+    alice = await (await visit(centre.people.alice)).get(f"/days/{DAY}/sheet?{query}", partial=True)
+    assert "中心自用" not in alice.text
+
+
+async def test_a_day_with_nothing_free_says_why_in_the_sheet(centre: Centre, visit: Any) -> None:
+    page = (await (await visit(centre.people.alice)).get(f"/days/{in_days(90)}?new=1")).text
+    assert '<h2 id="sheet-title">1 号间 08:00–10:00</h2>' in page
+    assert re.search(r'class="ck alarm">.*60', page)

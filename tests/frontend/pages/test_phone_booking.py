@@ -5,7 +5,7 @@ from typing import Any
 
 from booking.reservations import queries
 from incubator.ground import clock
-from tests.frontend.pages.conftest import DAY, Centre, query_of, uid_in
+from tests.frontend.pages.conftest import DAY, Centre, in_days, query_of, uid_in
 
 
 async def test_it_works(centre: Centre, visit: Any) -> None:
@@ -84,3 +84,27 @@ async def test_a_slip_can_be_taken_back(centre: Centre, visit: Any) -> None:
     assert f'action="/reservations/{made.uid}/cancel"' not in (await aud.get(f"/book/done/{made.uid}")).text
     with clock.frozen_at(centre.at("14:31", "2026-11-24")):
         assert f'action="/reservations/{made.uid}/cancel"' not in (await bob.get(f"/book/done/{made.uid}")).text
+
+
+async def test_a_day_that_is_not_open_yet_says_so_once(centre: Centre, visit: Any) -> None:
+    page = (await (await visit(centre.people.alice)).get(f"/book?date={in_days(150)}&hours=2")).text
+    assert "还没到开放预约的时候" in page
+    assert f"/book?kind=live_room&amp;date={in_days(60)}&amp;hours=2" in page
+    assert page.count("未开放") == 14
+    assert "已满" not in page
+    assert page.count('<li class="sub">') == 1
+
+
+async def test_the_confirmation_names_the_day(centre: Centre, visit: Any) -> None:
+    query = f"space={centre.rooms[0].uid}&from=10:00&to=12:00&hours=2"
+    visitor = await visit(centre.people.alice)
+    assert "明天 · 11 月 25 日 周三" in (await visitor.get(f"/book?date={DAY}&{query}")).text
+    assert '<p class="sub">11 月 27 日 周五</p>' in (await visitor.get(f"/book?date={in_days(3)}&{query}")).text
+    made = await centre.book(centre.people.alice)
+    assert "明天 · 11 月 25 日 周三" in (await visitor.get(f"/book/done/{made.uid}")).text
+
+
+async def test_a_slot_that_makes_no_sense_says_why(centre: Centre, visit: Any) -> None:
+    query = f"date={DAY}&space={centre.rooms[0].uid}&from=21:30&to=21:00"
+    page = await (await visit(centre.people.alice)).get(f"/book?{query}", partial=True)
+    assert "结束要晚于开始" in page.text
