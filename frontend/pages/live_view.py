@@ -8,7 +8,7 @@ import msgspec
 
 from frontend import formats, i18n
 from frontend.pages.booking_words import Chip
-from frontend.pages.control_state import Around, extensions, ms, next_at, room_name
+from frontend.pages.control_state import Around, extensions, ms, room_name
 from frontend.pages.reasons import reason_text
 from incubator.ground import clock
 from incubator.ground.errors import N_
@@ -207,18 +207,20 @@ def _happened(line: AsRun) -> str:
 def view_of(found: Around, seen: Seen | None, lines: Sequence[AsRun]) -> LiveView:
     """Put together what the page shows."""
     snapshot = heard(seen)
-    session, follower = found.session, found.follower
+    session, speech = found.session, i18n.speech()
+    is_today = found.follower is not None and speech.date_of(found.follower.starts_at) == speech.today()
+    follower = found.follower if is_today else None
     hero = hero_of(session, snapshot)
     stage = "after" if session.state in {"ended", "cancelled"} else "live" if is_running(session, snapshot) else "before"
     is_over = stage == "after"
-    left, speech = session.ends_at - clock.now(), i18n.speech()
+    left = session.ends_at - clock.now()
     return LiveView(
         session=session, room=room_name(session.unit_name, session.unit_name_en), span=Span(session.starts_at, session.ends_at),
         stage=stage, hero=hero,
         needs_key=session.output == "stream" and session.key is None and session.may_paste and not is_over,
         extensions=tuple(extensions(found)) if session.checked_in_at is not None and not is_over else (),
         is_ending=left < ENDING, has_begun=session.starts_at <= clock.now(),
-        follows="" if follower is None else next_at(follower.starts_at, speech),
+        follows="" if follower is None else formats.hour(follower.starts_at, speech),
         setup="" if follower is None else formats.hour(follower.blocked_from, speech), runs=runs_of(lines),
         key_state=key_state(session),
         is_streaming=any(span.kind == "stream" and span.stopped_at is None for span in session.on_air),

@@ -180,7 +180,8 @@ export class Paint {
     const others = Math.max(session.viewers - 1, 0);
     let who = _("Nobody in control");
     if (isMine) who = _("You control");
-    else if (control?.holder || control?.device) who = _("{name} controls", { name: this.party(control.holder, control.device) });
+    else if (control?.device) who = _("Tablet controls");
+    else if (control?.holder) who = _("{name} controls", { name: control.holder });
     let more = session.may ? _("Tap to take control") : this.whyWatch(session);
     if (isMine) more = others ? _("{n} more watching", { n: others }) : _("alone here");
     else if (control?.asking) more = _("Asked; take over after 15 s");
@@ -253,7 +254,8 @@ export class Paint {
       box.textContent = _("Nobody follows today");
       return;
     }
-    const name = Object.assign(document.createElement("b"), { className: "num", textContent: `${next.at} ${next.who}` });
+    const name = document.createElement("b");
+    name.append(Object.assign(document.createElement("span"), { className: "num", textContent: next.at }), ` ${next.who}`);
     const before = Object.assign(document.createElement("span"), { className: "o", textContent: _("Next") });
     const after = Object.assign(document.createElement("span"), { className: "o", textContent: _("Setup from {at}", { at: next.setup }) });
     const line = Object.assign(document.createElement("br"), { className: "o" });
