@@ -19,13 +19,21 @@ def can_reserve(actor: Actor, site_id: int, merchant_id: int | None) -> bool:
     return is_staff(actor, site_id) or (merchant_id is not None and actor.belongs_to(merchant_id))
 
 
+def is_of_the_party(actor: Actor, merchant_id: int | None, person_id: int | None, host_id: int | None = None) -> bool:
+    """Is the reservation this person's: of the merchant's people, or, where there is no merchant, who booked or hosts it?
+
+    Whoever booked for a merchant and left it is out at once, and so is a host.
+    """
+    if merchant_id is not None:
+        return actor.belongs_to(merchant_id)
+    return actor.person_id is not None and actor.person_id in (person_id, host_id)
+
+
 def can_see(actor: Actor, merchant_id: int | None, person_id: int | None, host_id: int | None, unit_id: int) -> bool:
     """May this actor see the reservation with title and people?"""
     if actor.may_read_all or actor.device_unit_id == unit_id:
         return True
-    if merchant_id is not None and actor.belongs_to(merchant_id):
-        return True
-    return actor.person_id is not None and actor.person_id in (person_id, host_id)
+    return is_of_the_party(actor, merchant_id, person_id, host_id)
 
 
 def shows_on_tablet(state: str, blocked: Span, now: datetime) -> bool:
@@ -35,9 +43,7 @@ def shows_on_tablet(state: str, blocked: Span, now: datetime) -> bool:
 
 def can_change(actor: Actor, site_id: int, merchant_id: int | None, person_id: int | None) -> bool:
     """May this actor move, extend, end or cancel the reservation?"""
-    if is_staff(actor, site_id) or (merchant_id is not None and actor.belongs_to(merchant_id)):
-        return True
-    return merchant_id is None and actor.person_id is not None and actor.person_id == person_id
+    return is_staff(actor, site_id) or is_of_the_party(actor, merchant_id, person_id)
 
 
 def can_command(actor: Actor, unit_id: int, *, is_checked_in: bool) -> bool:

@@ -112,7 +112,6 @@ def _block(actor: Actor, site_id: int, row: Any, is_staff: bool) -> Block:
     times = (starts_at, ends_at, blocked_from, blocked_to)
     if not rights.can_see(actor, merchant_id, person_id, host_id, unit_id):
         return Block(None, "", None, "", *times, state, hold_until, 0, is_mine=False, may_change=False)
-    is_mine = (merchant_id is not None and actor.belongs_to(merchant_id)) or (
-        actor.person_id is not None and actor.person_id in (person_id, host_id))
+    is_mine = rights.is_of_the_party(actor, merchant_id, person_id, host_id)
     may_change = is_staff or rights.can_change(actor, site_id, merchant_id, person_id)
     return Block(uid, title, merchant_id, merchant_name, *times, state, hold_until, version, is_mine, may_change)

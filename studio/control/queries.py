@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from booking.reservations.rights import is_of_the_party
 from incubator.ground import clock, database
 from incubator.ground.errors import NotFound
 from incubator.ground.rights import Actor
@@ -94,7 +95,7 @@ def _why(actor: Actor, row: Any, until: datetime, is_staff: bool) -> Reason:
     if is_staff:
         return Reason.NONE
     is_tablet = rights.is_room_tablet(actor, row["unit"])
-    if not is_tablet and not rights.is_of_the_party(actor, row["merchant"], row["person"]):
+    if not is_tablet and not is_of_the_party(actor, row["merchant"], row["person"]):
         return Reason.NOT_YOURS
     return Reason.NONE if row["checked_in_at"] is not None else Reason.NOT_CHECKED_IN
 

@@ -8,13 +8,6 @@ def is_room_staff(actor: Actor, site_id: int) -> bool:
     return actor.has(Role.STAFF, Role.OPERATOR, Role.ADMIN, site_id=site_id)
 
 
-def is_of_the_party(actor: Actor, merchant_id: int | None, person_id: int | None) -> bool:
-    """Does this person belong to those who have the room: the merchant's people, or who booked without a merchant?"""
-    if merchant_id is not None:
-        return actor.belongs_to(merchant_id)
-    return actor.person_id is not None and actor.person_id == person_id
-
-
 def is_room_tablet(actor: Actor, unit_id: int) -> bool:
     """Is this the tablet of that room?"""
     return actor.device_id is not None and actor.device_unit_id == unit_id

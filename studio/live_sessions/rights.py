@@ -2,15 +2,14 @@
 
 from datetime import datetime
 
+from booking.reservations.rights import is_of_the_party
 from incubator.ground.rights import Actor, Role
 
 
 def can_choose(actor: Actor, merchant_id: int | None, person_id: int | None, site_id: int) -> bool:
     """May this actor choose how the session goes out?"""
-    if merchant_id is not None and actor.belongs_to(merchant_id):
-        return True
-    is_booker = merchant_id is None and actor.person_id is not None and actor.person_id == person_id  # who left a merchant is out
-    return is_booker or actor.has(Role.STAFF, Role.OPERATOR, Role.ADMIN, site_id=site_id)
+    is_of_the_room = actor.has(Role.STAFF, Role.OPERATOR, Role.ADMIN, site_id=site_id)
+    return is_of_the_room or is_of_the_party(actor, merchant_id, person_id)
 
 
 def can_declare(actor: Actor, merchant_id: int | None, person_id: int | None, site_id: int) -> bool:

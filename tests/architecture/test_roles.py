@@ -39,7 +39,7 @@ from tests.people import PASSWORD, People, person
 __all__ = ["anonymous", "app", "redis", "valkey"]
 TABLE = Path(__file__).parents[2] / "docs" / "roles.md"
 FOUND = msgspec.to_builtins(Found("30.2", "5.5.1", 1080, 1920, 30.0, (), (), True, True, 1))
-ROLES = [*(str(role) for role in Role), "device", "anonymous"]
+ROLES = [*(str(role) for role in Role), "left", "device", "anonymous"]
 OF_MERCHANT = {"owner", "member", "streamer", "controller"}
 WORDS = {"yes", "own", "no"}
 NOTHING = "/api/{path:str}"  # the framework's own answer that nothing is there
@@ -120,9 +120,17 @@ async def _everybody(people: People, tablet: str) -> dict[str, Someone]:
         "streamer": await person("Stella", 11, Role.STREAMER, "merchant", people.sunrise_id),
         "controller": await person("Conny", 12, Role.CONTROLLER, "merchant", people.sunrise_id),
         "mentor": await person("Mentor", 13, Role.MENTOR, "site", people.site.id),
+        "left": await _who_left(people),
     }
     browsers = {name: await _browser(actor) for name, actor in found.items()}
     return browsers | {"device": Someone({"kaibo_device": tablet}), "anonymous": Someone({})}
+
+
+async def _who_left(people: People) -> Actor:
+    """Return somebody who belonged to the merchant, and left it; what is tried was booked by this person."""
+    found = await person("Larry", 15, Role.MEMBER, "merchant", people.sunrise_id)
+    await merchants.remove_member(people.alice, people.sunrise_id, found.person_id or 0)
+    return msgspec.structs.replace(found, grants=())
 
 
 async def _answered(_board: Any, *_args: Any, **_options: Any) -> Answer:
@@ -247,6 +255,7 @@ async def is_allowed(town: Town, someone: Someone, method: str, path: str) -> bo
         async with database.transaction():
             await _forget_tries(town)
             await _own_hold(town, someone)
+            await _own_booking(town, someone)
             await _own_invitation(town, someone)
             found = await (_socket(town, someone, path) if method == "SOCKET" else _request(town, someone, method, path))
             raise Undo
@@ -263,6 +272,15 @@ async def _own_hold(town: Town, someone: Someone) -> None:
     """Let the hold be this person's if it could be: a hold belongs to one person, not to the merchant."""
     if someone.actor is not None and someone.actor.belongs_to(town.people.sunrise_id):
         await database.execute("UPDATE reservations SET person = $2 WHERE id = $1", town.held.id, someone.actor.person_id)
+
+
+async def _own_booking(town: Town, someone: Someone) -> None:
+    """Let whoever left be booker, host and in control of everything: what was done for the merchant stays with it."""
+    if someone is town.roles["left"] and someone.actor is not None:
+        person_id = someone.actor.person_id
+        await database.execute("UPDATE reservations SET person = $2, host = $2, checked_in_by = $2 WHERE id = ANY($1)",
+                               [town.held.id, town.room.booking.id], person_id)
+        await database.execute("UPDATE live_sessions SET controller_person = $2 WHERE id = $1", town.room.session_id, person_id)
 
 
 async def _own_invitation(town: Town, someone: Someone) -> None:

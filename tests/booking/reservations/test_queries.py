@@ -11,10 +11,12 @@ from booking.reservations import queries, service
 from booking.reservations.precheck import precheck
 from booking.reservations.queries import Filters
 from booking.schedule import queries as schedule
+from incubator.accounts.queries import actor_of
 from incubator.ground import clock, database
-from incubator.ground.errors import Invalid, NotFound
+from incubator.ground.errors import Forbidden, Invalid, NotFound
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
+from incubator.merchants import service as merchants
 from tests.booking.conftest import HOUSE, NOW, Rooms, at, booked, wish
 from tests.people import People
 
@@ -110,6 +112,31 @@ async def test_a_number_that_is_not_shown_finds_nothing(people: People, rooms: R
     assert await found(people.dora, "13800000004") == await found(people.aud, "13800000004") == {of_desk.uid}
     assert await found(people.charlie, "1391") == await found(people.dora, "1391") == {guest.uid}
     assert await found(people.alice, "Dora") == {of_desk.uid}
+
+
+async def test_who_booked_or_hosts_for_a_merchant_and_left_it_is_out(people: People, rooms: Rooms) -> None:
+    made = await booked(people.bob, rooms.one, at(15), merchant_id=people.sunrise_id, host_id=people.bob.person_id)
+    assert [one.uid for one in await queries.coming(people.bob)] == [made.uid]
+    await merchants.remove_member(people.alice, people.sunrise_id, people.bob.person_id or 0)
+    left = await actor_of(people.bob.person_id or 0)
+    assert left is not None
+    assert (await queries.find(left, people.site.id)).items == ()
+    assert await queries.coming(left) == ()
+    assert await queries.by_numbers(left, [made.number or ""]) == {}
+    block = (await schedule.day(left, people.site.id, TODAY)).units[0].blocks[0]
+    assert (block.uid, block.title, block.is_mine, block.may_change) == (None, "", False, False)
+    for deed in (queries.reservation(left, made.uid), queries.check_in_code(left, made.uid), service.cancel(left, made.uid)):
+        with pytest.raises(NotFound):
+            await deed
+    assert (await queries.reservation(people.alice, made.uid)).host_name == "Bob"
+
+
+async def test_where_there_is_no_merchant_it_is_the_bookers_and_the_hosts(people: People, rooms: Rooms) -> None:
+    made = await booked(people.dora, rooms.one, at(15), host_id=people.charlie.person_id)
+    assert (await queries.reservation(people.charlie, made.uid)).uid == made.uid
+    assert [one.uid for one in (await queries.find(people.charlie, people.site.id)).items] == [made.uid]
+    with pytest.raises(Forbidden):
+        await service.cancel(people.charlie, made.uid)
 
 
 async def test_pages_of_a_list(people: People, rooms: Rooms) -> None:
