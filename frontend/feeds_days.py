@@ -22,6 +22,7 @@ from frontend.composition import AWAY
 from frontend.feeds_rights import may_stay
 from frontend.views import AnyRequest
 from incubator.ground.errors import NotFound
+from incubator.ground.queue.outcomes import Outcome, outcome
 from incubator.ground.queue.registry import Registry
 from incubator.sites.queries import first_site, site
 
@@ -50,7 +51,7 @@ def since_ms() -> int:
     return int(time.time() * 1000) - SLACK_MS
 
 
-async def announce(redis: Any, reservation_id: int) -> str:
+async def announce(redis: Any, reservation_id: int) -> Outcome:
     """Tell open pages on which days a reservation lies now and lay before.
 
     Where it lay before is kept in Redis; where that is not known (any more), every open day looks again.
@@ -68,7 +69,7 @@ async def announce(redis: Any, reservation_id: int) -> str:
     return await tell(redis, now | former)
 
 
-async def announce_closure(redis: Any, uid: UUID) -> str:
+async def announce_closure(redis: Any, uid: UUID) -> Outcome:
     """Tell open pages of the days on which rooms were closed, or opened again."""
     found = await closure(uid)
     if found is None or found.span.length > timedelta(days=MOST_DAYS):
@@ -78,13 +79,13 @@ async def announce_closure(redis: Any, uid: UUID) -> str:
     return await tell(redis, {str(first + timedelta(days=number)) for number in range((last - first).days + 1)})
 
 
-async def tell(redis: Any, days: set[str]) -> str:
+async def tell(redis: Any, days: set[str]) -> Outcome:
     """Send one topic, and keep when each day changed last for pages that connect a moment later."""
     topic = Topic(tuple(sorted(days)), int(time.time() * 1000))
     for day in days:
         await redis.set(f"days:last:{day}", topic.version, ex=KEEP_S)
     await redis.publish(CHANNEL, msgspec.json.encode(topic))
-    return ", ".join(topic.days)
+    return outcome("announced_every_day") if EVERY_DAY in days else outcome("announced", count=len(days))
 
 
 async def announce_quietly(redis: Any, *reservation_ids: int) -> None:
@@ -100,11 +101,11 @@ async def announce_closure_quietly(redis: Any, uid: UUID) -> None:
         await announce_closure(redis, uid)
 
 
-async def _on_fact(args: dict[str, Any], *, redis: Any) -> str:
+async def _on_fact(args: dict[str, Any], *, redis: Any) -> Outcome:
     return await announce(redis, int(args["reservation"]))
 
 
-async def _on_closure(args: dict[str, Any], *, redis: Any) -> str:
+async def _on_closure(args: dict[str, Any], *, redis: Any) -> Outcome:
     return await announce_closure(redis, UUID(args["closure"]))
 
 

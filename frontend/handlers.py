@@ -8,6 +8,7 @@ from booking.reservations import jobs as reservations_jobs
 from frontend import feeds_days
 from frontend.kept_answers import forget_old
 from incubator.ground.audit.service import seal_minutes
+from incubator.ground.queue.outcomes import Outcome, outcome
 from incubator.ground.queue.registry import Registry
 from studio.control import jobs as control_jobs
 from studio.live_sessions import jobs as live_sessions_jobs
@@ -27,9 +28,9 @@ def build_registry(redis: Any = None) -> Registry:
     return registry
 
 
-async def _forget(_args: dict[str, Any]) -> str:
-    return f"{await forget_old()} answers forgotten"
+async def _forget(_args: dict[str, Any]) -> Outcome:
+    return outcome("forgotten", count=await forget_old())
 
 
-async def _seal(_args: dict[str, Any]) -> str:
-    return f"{await seal_minutes()} minutes sealed"
+async def _seal(_args: dict[str, Any]) -> Outcome:
+    return outcome("sealed", count=await seal_minutes())

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 from booking.checkin.service import forget_unpaired
+from incubator.ground.queue.outcomes import Outcome, outcome
 from incubator.ground.queue.registry import Registry
 
 
-async def tidy(_args: dict[str, Any]) -> str:
+async def tidy(_args: dict[str, Any]) -> Outcome:
     """Delete tablets that were never paired."""
-    return f"{await forget_unpaired()} forgotten"
+    return outcome("forgotten", count=await forget_unpaired())
 
 
 def register(registry: Registry) -> None:

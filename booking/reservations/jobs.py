@@ -5,14 +5,16 @@ from typing import Any
 from uuid import UUID
 
 from booking.calendars.queries import Hit, closure, hits_of
-from booking.reservations import slots
+from booking.reservations import rights, slots
 from booking.reservations.entry import close_row
 from booking.reservations.queries import ReservationFacts, facts
 from booking.reservations.rules import STANDING
 from booking.reservations.tables import State
+from incubator.accounts import queries as accounts
 from incubator.ground import clock, database
 from incubator.ground.errors import N_
 from incubator.ground.notices.service import tell
+from incubator.ground.queue.outcomes import Outcome, outcome
 from incubator.ground.queue.registry import Registry
 from incubator.ground.rights import Role, house
 from incubator.merchants.queries import members
@@ -21,7 +23,7 @@ KEPT = timedelta(days=1)  # how long a hold that ran out is kept, for whoever as
 AT_ONCE = 200  # how many are taken per round; the next round follows soon
 
 
-async def release_holds(_args: dict[str, Any]) -> str:
+async def release_holds(_args: dict[str, Any]) -> Outcome:
     """Let go holds that ran out, unless a writer did so before; delete old ones."""
     now = clock.now()
     rows = await database.fetch(
@@ -34,17 +36,17 @@ async def release_holds(_args: dict[str, Any]) -> str:
             released += await slots.release_run_out([row["id"]], now)
     deleted = await database.execute(
         "DELETE FROM reservations WHERE state = 'expired' AND number IS NULL AND hold_until < $1", now - KEPT)
-    return f"{released} released, {deleted} deleted"
+    return outcome("released", count=released, deleted=deleted)
 
 
-async def finish(_args: dict[str, Any]) -> str:
+async def finish(_args: dict[str, Any]) -> Outcome:
     """Finish reservations whose blocked interval is over; whoever never checked in is left to staff to judge."""
     now = clock.now()
     rows = await database.fetch(
         "SELECT r.id, array_agg(a.unit) AS units FROM reservations r JOIN allocations a ON a.reservation = r.id"
         " WHERE r.state IN ('confirmed', 'checked_in') AND r.ends_at <= $1 GROUP BY r.id"
         " HAVING max(upper(a.blocked)) <= $1 LIMIT $2", now, AT_ONCE)
-    return f"{sum([await _finish(row['id'], row['units']) for row in rows])} finished"
+    return outcome("finished", count=sum([await _finish(row["id"], row["units"]) for row in rows]))
 
 
 async def _finish(reservation_id: int, units: list[int]) -> int:
@@ -57,14 +59,14 @@ async def _finish(reservation_id: int, units: list[int]) -> int:
     return 1
 
 
-async def tell_confirmed(args: dict[str, Any]) -> str:
+async def tell_confirmed(args: dict[str, Any]) -> Outcome:
     """Tell the people concerned that a booking stands; again when it was restored."""
     found = await facts(args["reservation"])
     version = 0 if found is None else found.version
     return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"confirmed-{version}", N_("{number} is booked: {starts_at}."))
 
 
-async def tell_moved(args: dict[str, Any]) -> str:
+async def tell_moved(args: dict[str, Any]) -> Outcome:
     """Tell the people concerned of new times; only the latest change counts, so each version is told once."""
     found = await facts(args["reservation"])
     version = 0 if found is None else found.version
@@ -72,53 +74,61 @@ async def tell_moved(args: dict[str, Any]) -> str:
                        N_("{number} was changed and is now {starts_at}."))
 
 
-async def tell_cancelled(args: dict[str, Any]) -> str:
+async def tell_cancelled(args: dict[str, Any]) -> Outcome:
     """Tell the people concerned that a booking is cancelled; one that was restored and cancelled again is told again."""
     found = await facts(args["reservation"])
     version = 0 if found is None else found.version
     return await _tell(args, (State.CANCELLED,), f"cancelled-{version}", N_("{number}, {starts_at}, was cancelled. {reason}"))
 
 
-async def _tell(args: dict[str, Any], states: tuple[State, ...], occasion: str, msgid: str) -> str:
+async def _tell(args: dict[str, Any], states: tuple[State, ...], occasion: str, msgid: str) -> Outcome:
     found = await facts(args["reservation"])
     if found is None or found.state not in states:
-        return "no longer so"
+        return outcome("no_longer_so")
     told = 0
     for person_id in await _concerned(found):
         told += await tell(person_id, f"reservation-{occasion}:{found.number}", msgid, _params(found),
                            link=f"/reservations/{found.uid}")
-    return f"{told} told"
+    return outcome("told", count=told)
 
 
 async def _concerned(found: ReservationFacts | Hit, *, always_owners: bool = False) -> set[int]:
-    """Return booker and host; and the merchant's owners, where somebody else booked for them, such as the front desk."""
+    """Return booker and host, as far as it still is their concern; and the merchant's owners, where it was booked for them."""
     of_merchant = [] if found.merchant_id is None else await members(found.merchant_id)
     needs_owners = always_owners or all(member.person_id != found.person_id for member in of_merchant)
     owners = [member.person_id for member in of_merchant if needs_owners and Role.OWNER in member.roles]
-    return {person_id for person_id in (found.person_id, found.host_id, *owners) if person_id is not None}
+    return {*owners, *[one for one in (found.person_id, found.host_id) if one is not None and await _may_know(one, found)]}
+
+
+async def _may_know(person_id: int, found: ReservationFacts | Hit) -> bool:
+    """Tell whether a booker or host may still know of it: not after leaving the merchant."""
+    actor = await accounts.actor_of(person_id)
+    if actor is None:
+        return False
+    return actor.may_read_all or rights.is_of_the_party(actor, found.merchant_id, found.person_id, found.host_id)
 
 
 def _params(found: ReservationFacts) -> dict[str, Any]:
     return {"number": found.number, "starts_at": found.starts_at, "reason": found.reason}
 
 
-async def tell_closed(args: dict[str, Any]) -> str:
+async def tell_closed(args: dict[str, Any]) -> Outcome:
     """Tell whose bookings lie in a closure that they have to move; nothing is cancelled by itself."""
     return await _tell_hits(args, is_lifted=False, msgid=N_(
         "{room} is closed from {closed_from:moment} to {closed_until:moment}: {reason}. Your booking {number} at"
         " {starts_at:moment} falls into it; move or cancel it."))
 
 
-async def tell_lifted(args: dict[str, Any]) -> str:
+async def tell_lifted(args: dict[str, Any]) -> Outcome:
     """Tell whose bookings lay in a closure that these can take place after all."""
     return await _tell_hits(args, is_lifted=True, msgid=N_(
         "{room} is open again, the closure was lifted. Your booking {number} at {starts_at:moment} can take place."))
 
 
-async def _tell_hits(args: dict[str, Any], *, is_lifted: bool, msgid: str) -> str:
+async def _tell_hits(args: dict[str, Any], *, is_lifted: bool, msgid: str) -> Outcome:
     found = await closure(UUID(args["closure"]))
     if found is None or (found.lifted_at is not None) != is_lifted:
-        return "no longer so"
+        return outcome("no_longer_so")
     told = 0
     for hit in (await hits_of([(found.unit_ids, found.span)]))[0]:
         if found.lifted_at is not None and hit.created_at > found.lifted_at:
@@ -129,7 +139,7 @@ async def _tell_hits(args: dict[str, Any], *, is_lifted: bool, msgid: str) -> st
         for person_id in await _concerned(hit, always_owners=True):
             told += await tell(person_id, f"{'lifted' if is_lifted else 'closed'}:{found.uid}:{hit.number}", msgid, params,
                                link=f"/reservations/{hit.uid}#move")
-    return f"{told} told"
+    return outcome("told", count=told)
 
 
 def register(registry: Registry) -> None:

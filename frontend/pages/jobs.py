@@ -1,6 +1,5 @@
 """The operators' page of the queue: what waits, is late, runs or failed, and a retry."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +10,11 @@ from litestar.params import FromPath
 from frontend import i18n
 from frontend.auth import signed_in
 from frontend.health import state_of
+from frontend.pages.reasons import REASONS, reason_text
 from frontend.views import AnyRequest, app_redis, form, page, see_other
 from incubator.ground.errors import N_, Forbidden
 from incubator.ground.queue import queries, service
+from incubator.ground.queue.outcomes import parts_of
 from incubator.ground.queue.queries import JobRow
 
 NAMES = {
@@ -36,20 +37,20 @@ FAMILIES = {
     "control_on_": N_("Free rooms whose holder lost the right to them"),
     "live_session_on_": N_("Plan the live session of a booking"),
 }
-# What handlers say of their work, where it is no sentence of an outside part
+# What became of a job, by the code of its outcome; why a room is not ready is told by `reasons`
 OUTCOMES = {
-    "ready": N_("ready"), "waiting for key": N_("waits for the stream key"), "planned": N_("planned"), "clean": N_("clean"),
-    "unclean": N_("not clean: see the rig"), "never prepared": N_("was never prepared"), "never planned": N_("was never planned"),
-    "moved": N_("moved; another job does it"), "over": N_("already over"), "no longer so": N_("no longer so"), "gone": N_("gone"),
-    "not wanted any more": N_("not wanted any more"), "no live room": N_("not a live room"), "nothing yet": N_("nothing yet"),
-    "no rig in this room": N_("no rig in this room"), "waiting for the director": N_("waits for the director"),
-    "the session before still has the room": N_("the session before still has the room"),
-    "told": N_("{count} told"), "forgotten": N_("{count} forgotten"), "followed": N_("{count} looked after"),
-    "minutes sealed": N_("{count} minutes sealed"), "answers forgotten": N_("{count} forgotten"),
-    "released": N_("{count} released"), "finished": N_("{count} finished"),
-    "deleted": N_("{count} deleted"),
+    "announced": N_("{count} days announced"), "announced_every_day": N_("every open day announced"),
+    "cancelled": N_("live session cancelled"), "clean": N_("clean"), "ended": N_("live session ended"),
+    "finished": N_("{count} finished"), "followed": N_("{count} looked after"), "forgotten": N_("{count} forgotten"),
+    "freed": N_("{count} freed"), "gone": N_("gone"), "moved": N_("moved; another job does it"),
+    "never_planned": N_("was never planned"), "never_prepared": N_("was never prepared"),
+    "no_live_room": N_("not a live room"), "no_longer_so": N_("no longer so"), "no_rig": N_("no rig in this room"),
+    "not_clean_yet": N_("the rig is not wiped yet"), "not_wanted": N_("not wanted any more"), "nothing_yet": N_("nothing yet"),
+    "over": N_("already over"), "planned": N_("planned"), "ready": N_("ready"),
+    "released": N_("{count} released, {deleted} deleted"), "room_taken": N_("the session before still has the room"),
+    "sealed": N_("{count} minutes sealed"), "told": N_("{count} told"), "waiting_for_director": N_("waits for the director"),
+    "waiting_for_key": N_("waits for the stream key"), "worker_vanished": N_("the worker vanished; another does it"),
 }
-COUNTED = re.compile(r"(\d+) (.+)")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -76,16 +77,10 @@ def name_of(handler: str) -> str:
 
 def outcome_of(text: str) -> str:
     """Return what became of a job in words; an error of an outside part stays as it came."""
-    pieces = [_piece(piece) for piece in text.split(", ")]
-    return i18n.gettext(N_(", ")).join(pieces) if all(pieces) else text
-
-
-def _piece(text: str) -> str:
-    """Return one outcome in words, empty when nobody wrote them."""
-    counted = COUNTED.fullmatch(text)
-    if counted and counted[2] in OUTCOMES:
-        return i18n.translate(OUTCOMES[counted[2]], {"count": int(counted[1])})
-    return i18n.gettext(OUTCOMES[text]) if text in OUTCOMES else ""
+    code, figures = parts_of(text)
+    if code in OUTCOMES:
+        return i18n.translate(OUTCOMES[code], {name: int(figure) for name, figure in figures.items()})
+    return reason_text(code) if code in REASONS else text
 
 
 def lines_of(jobs: Sequence[JobRow]) -> list[Line]:

@@ -26,6 +26,7 @@ VERBS: Mapping[str, str] = {
     "end_early": N_("ended a booking early"), "cancel": N_("cancelled a booking"), "check_in": N_("checked in"),
     "mark_no_show": N_("noted a no-show"), "finish": N_("finished a booking"), "restore": N_("restored a booking"),
     "paste": N_("pasted a stream key"), "forget": N_("removed a stream key"), "take_control": N_("took control"),
+    "hand_over": N_("handed control over"), "keep_control": N_("kept control when asked for it"),
     "free_control": N_("lost control with the right to it"), "choose_output": N_("changed the output"),
     "shown_live": N_("said that the platform shows the stream"), "account_left": N_("said that the account is signed out"),
     "key_reset": N_("said that the key was reset"),

@@ -6,6 +6,7 @@ from incubator.accounts import queries as accounts
 from incubator.ground import database
 from incubator.ground.audit.service import record
 from incubator.ground.errors import NotFound
+from incubator.ground.queue.outcomes import Outcome, outcome
 from incubator.ground.queue.registry import Registry
 from incubator.ground.rights import house
 from studio.control.queries import Reason, seat
@@ -34,7 +35,7 @@ UPDATE live_sessions SET controller_person = CASE WHEN $2 THEN NULL ELSE control
     control_asked_at = CASE WHEN $3 THEN NULL ELSE control_asked_at END WHERE id = $1"""
 
 
-async def on_rights_ended(args: dict[str, Any]) -> str:
+async def on_rights_ended(args: dict[str, Any]) -> Outcome:
     """Free the rooms that a person controls, or asks for, and may command no longer."""
     person = int(args["person"])
     rows = await database.fetch(HELD, person, list(OPEN))
@@ -42,7 +43,7 @@ async def on_rights_ended(args: dict[str, Any]) -> str:
     return await _free(ended, person, is_device=False)
 
 
-async def on_device_revoked(args: dict[str, Any]) -> str:
+async def on_device_revoked(args: dict[str, Any]) -> Outcome:
     """Free the room that a revoked tablet controls, or asks for."""
     device = int(args["device"])
     rows = await database.fetch(HELD_BY_DEVICE, device, list(OPEN))
@@ -60,7 +61,7 @@ async def _may_command(person: int, session_uid: Any) -> bool:
         return False
 
 
-async def _free(sessions: list[int], whose: int, *, is_device: bool) -> str:
+async def _free(sessions: list[int], whose: int, *, is_device: bool) -> Outcome:
     for session in sessions:
         async with database.transaction():
             row = await database.fetchrow(LOCK, session, is_device, whose)
@@ -70,7 +71,7 @@ async def _free(sessions: list[int], whose: int, *, is_device: bool) -> str:
                              before={"controller": row["name"]})
             if row["rig"] is not None:
                 await poke(row["rig"])
-    return f"{len(sessions)} freed"
+    return outcome("freed", count=len(sessions))
 
 
 def register(registry: Registry) -> None:

@@ -177,6 +177,10 @@ class Outputs:
         self._span(event.kind, phase)
         if phase is OutputPhase.REFUSED and before is not OutputPhase.REFUSED:
             held.ran("refused", held.asked.pop(event.kind, NOBODY), output=SPAN_KINDS[event.kind])
+        if phase is OutputPhase.RECONNECTING and before is not phase:
+            held.ran("reconnecting", output=SPAN_KINDS[event.kind])
+        elif phase is OutputPhase.LIVE and before is OutputPhase.RECONNECTING:
+            held.ran("reconnected", output=SPAN_KINDS[event.kind])
         is_beginning = event.state in {OutputState.STARTING, OutputState.STARTED}
         if event.kind is OutputKind.STREAM and is_beginning and OutputKind.STREAM not in held.asked:
             self.guard()

@@ -4,23 +4,23 @@ from datetime import timedelta
 from typing import Any
 
 from incubator.ground import clock, database
+from incubator.ground.queue.outcomes import Outcome, outcome
 from incubator.ground.queue.registry import Registry, TryLater
 from studio.live_sessions import preparation
 from studio.live_sessions.rules import HOLDING, SessionState
 
 SETTLE = timedelta(seconds=1)  # how soon the director's report is looked for again
 ROOM_TAKEN = timedelta(seconds=5)
-CLOSE_AGAIN = timedelta(seconds=5)
 QUARANTINE_TRIES = 24  # two minutes after the cut-off a rig that nobody could empty is an alarm
 PREPARE_TRIES = 2000
 
 
-async def on_reservation(args: dict[str, Any]) -> str:
+async def on_reservation(args: dict[str, Any]) -> Outcome:
     """Bring the live session in line with its reservation, whatever happened to that."""
     return await preparation.follow(args["reservation"])
 
 
-async def prepare(args: dict[str, Any]) -> str:
+async def prepare(args: dict[str, Any]) -> Outcome:
     """Point the rig at the session and wait for the director's report.
 
     1. Step aside when the session is over or its time is not yet here (the moved job does it then).
@@ -29,44 +29,42 @@ async def prepare(args: dict[str, Any]) -> str:
     """
     found = await preparation.booked(args["session"])
     if found is None or not found.holds or found.session_state in {SessionState.ENDED, SessionState.CANCELLED}:
-        return "not wanted any more"
+        return outcome("not_wanted")
     if clock.now() < found.prepare_at:
-        return "moved"
+        return outcome("moved")
     if clock.now() >= found.cut_off_at:
-        return "over"
+        return outcome("over")
     if found.rig is None:
         await preparation.fail_without_rig(found)
-        return "no rig in this room"
+        return outcome("no_rig")
     if not await preparation.write_plan(found):
-        raise TryLater(ROOM_TAKEN, "the session before still has the room")
+        raise TryLater(ROOM_TAKEN, outcome("room_taken"))
     return await _settled(args["session"])
 
 
-async def _settled(session_id: int) -> str:
+async def _settled(session_id: int) -> Outcome:
     found = await preparation.booked(session_id)
     assert found is not None
     if found.session_state == SessionState.READY:
-        return "ready"
+        return outcome("ready")
     if found.session_state == SessionState.WAITING_FOR_KEY:
         await preparation.tell_waiting(found)
-        return "waiting for key"
+        return outcome("waiting_for_key")
     code = await database.fetchval("SELECT reason_code FROM live_sessions WHERE id = $1", session_id)
     if found.session_state == SessionState.FAILED:
         await preparation.tell_failed(found, code)
-    raise TryLater(SETTLE if found.session_state == SessionState.PREPARING else ROOM_TAKEN, code or "waiting for the director")
+    wait = SETTLE if found.session_state == SessionState.PREPARING else ROOM_TAKEN
+    raise TryLater(wait, outcome(code or "waiting_for_director"))
 
 
-async def close(args: dict[str, Any]) -> str:
+async def close(args: dict[str, Any]) -> Outcome:
     """After the cut-off, see that the director emptied the rig; its own clock does it, this only looks."""
     found = await preparation.booked(args["session"])
     if found is None:
-        return "gone"
+        return outcome("gone")
     if clock.now() < found.cut_off_at:
-        return "moved"
-    state = await preparation.settle_close(found)
-    if state in {"clean", "unclean", "never prepared"}:
-        return state
-    raise TryLater(CLOSE_AGAIN, f"the rig says {state}")
+        return outcome("moved")
+    return await preparation.settle_close(found)
 
 
 async def quarantine(args: dict[str, Any], _why: str) -> None:
@@ -74,7 +72,7 @@ async def quarantine(args: dict[str, Any], _why: str) -> None:
     await preparation.quarantine(args["session"])
 
 
-async def sweep(_args: dict[str, Any]) -> str:
+async def sweep(_args: dict[str, Any]) -> Outcome:
     """Find standing reservations whose session is missing or stands on another rig, and sessions past their time."""
     rows = await database.fetch(
         "SELECT v.id FROM reservations v JOIN units u ON u.id = v.unit AND u.kind = 'live_room'"
@@ -84,7 +82,7 @@ async def sweep(_args: dict[str, Any]) -> str:
         clock.now(), list(HOLDING), clock.now() - timedelta(hours=2))
     for row in rows:
         await preparation.follow(row["id"])
-    return f"{len(rows)} followed"
+    return outcome("followed", count=len(rows))
 
 
 def register(registry: Registry) -> None:

@@ -1,7 +1,7 @@
 """How a live session follows its reservation, and the one writer of rig plans: intent is a row that the director makes true."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from incubator.ground import clock, database
 from incubator.ground.errors import N_
 from incubator.ground.jsons import dumps
 from incubator.ground.notices.service import tell
+from incubator.ground.queue.outcomes import Outcome, outcome
+from incubator.ground.queue.registry import TryLater
 from incubator.ground.queue.service import plan as plan_job, unplan
 from incubator.ground.rights import Role
 from incubator.ground.values import new_uid
@@ -20,6 +22,8 @@ from studio.destinations.service import drop_sealed
 from studio.live_sessions.rules import HOLDING, PREPARED, SessionState, cut_off, prepare_at
 from studio.rigs.rules import Cleanliness
 from studio.rigs.service import poke, set_cleanliness
+
+CLOSE_AGAIN = timedelta(seconds=5)  # how soon after a cut-off the director's report is looked for again
 
 
 class Booked(msgspec.Struct, frozen=True):
@@ -86,7 +90,13 @@ async def booked(session_id: int) -> Booked | None:
     return await _booked("s.id = $1", session_id)
 
 
-async def follow(reservation_id: int) -> str:
+async def cut_off_of(reservation_id: int) -> datetime | None:
+    """Return when everything in a reservation's live room is stopped, None where it is no live room; booking asks this."""
+    found = await _booked("v.id = $1", reservation_id)
+    return None if found is None else found.cut_off_at
+
+
+async def follow(reservation_id: int) -> Outcome:
     """Bring the session of a reservation in line with what is true now, and return what was done.
 
     1. A standing live-room reservation has one session with jobs for preparation and close, moved when it moves.
@@ -96,7 +106,7 @@ async def follow(reservation_id: int) -> str:
     async with database.transaction():
         found = await _booked("v.id = $1", reservation_id)
         if found is None:
-            return "no live room"
+            return outcome("no_live_room")
         if not found.holds:
             return await _let_go(found)
         if found.session is None:
@@ -108,10 +118,10 @@ async def follow(reservation_id: int) -> str:
         return await _keep_up(found)
 
 
-async def _keep_up(found: Booked) -> str:
+async def _keep_up(found: Booked) -> Outcome:
     assert found.session is not None
     if found.session_state == SessionState.ENDED:
-        return "over"
+        return outcome("over")
     if found.session_rig != found.rig:
         await _withdraw(found.session_rig, found.session)
         await database.execute("UPDATE live_sessions SET rig = $2, state = 'planned' WHERE id = $1", found.session, found.rig)
@@ -123,25 +133,29 @@ async def _keep_up(found: Booked) -> str:
         await refresh_plan(found)
     await plan_job("prepare_session", f"prepare:{found.session}", max(found.prepare_at, clock.now()), {"session": found.session})
     await plan_job("close_session", f"close:{found.session}", found.cut_off_at, {"session": found.session})
-    return "planned"
+    return outcome("planned")
 
 
-async def _let_go(found: Booked) -> str:
+async def _let_go(found: Booked) -> Outcome:
     """End or cancel the session of a reservation that no longer stands; the director empties what it armed."""
     if found.session is None:
-        return "never planned"
+        return outcome("never_planned")
     await unplan(f"prepare:{found.session}")
     state = SessionState.ENDED if found.state == "finished" else SessionState.CANCELLED
     if found.session_state == SessionState.PLANNED:
         await database.execute(
             "UPDATE live_sessions SET state = $2, ended_at = $3 WHERE id = $1", found.session, state, clock.now())
         await unplan(f"close:{found.session}")
-        return str(state)
+        return _let_gone(state)
     if state == SessionState.CANCELLED:
         await database.execute("UPDATE live_sessions SET state = $2 WHERE id = $1", found.session, state)
     await refresh_plan(found)
     await plan_job("close_session", f"close:{found.session}", clock.now(), {"session": found.session})
-    return f"closing as {state}"
+    return _let_gone(state)
+
+
+def _let_gone(state: SessionState) -> Outcome:
+    return outcome("ended") if state == SessionState.ENDED else outcome("cancelled")
 
 
 async def refresh_plan(found: Booked) -> bool:
@@ -192,19 +206,25 @@ async def fail_without_rig(found: Booked) -> None:
     await tell_failed(found, "no_rig")
 
 
-async def settle_close(found: Booked) -> str:
-    """Return what the rig's last report says of this session after its cut-off; one that was never prepared simply ends."""
+async def settle_close(found: Booked) -> Outcome:
+    """Return that the rig is clean after the session's cut-off; one that was never prepared simply ends.
+
+    Raises:
+        TryLater: its director has not reported it clean yet.
+    """
     where = "WHERE rig = $1 AND live_session = $2"
     planned = await database.fetchval(f"SELECT 1 FROM rig_plans {where}", found.session_rig, found.session)
     report_row = await database.fetchrow(f"SELECT state FROM rig_reports {where}", found.session_rig, found.session)
     if report_row is None and planned:
-        return "nothing yet"
+        raise TryLater(CLOSE_AGAIN, outcome("nothing_yet"))
     if report_row is None or found.session_state == SessionState.PLANNED:
         await database.execute(
             "UPDATE live_sessions SET state = 'ended', ended_at = $2 WHERE id = $1 AND state NOT IN ('ended', 'cancelled')",
             found.session, clock.now())
-        return "never prepared"
-    return str(report_row["state"])
+        return outcome("never_prepared")
+    if report_row["state"] != "clean":
+        raise TryLater(CLOSE_AGAIN, outcome("not_clean_yet"))
+    return outcome("clean")
 
 
 async def quarantine(session_id: int) -> None:
@@ -226,7 +246,7 @@ async def quarantine(session_id: int) -> None:
 
 
 class Reported(msgspec.Struct, frozen=True):
-    """What a director says of a rig: ready, waiting_for_key, preparing, failed, cleaning, clean, unclean, idle."""
+    """What a director says of a rig: ready, waiting_for_key, preparing, failed, cleaning, clean, idle."""
 
     rig: int
     fence: int
@@ -257,15 +277,11 @@ async def _follow_report(said: Reported, session_id: int) -> None:
         await database.execute(
             "UPDATE live_sessions SET state = $2, reason_code = $3, reason_params = $4 WHERE id = $1 AND state = ANY($5)",
             session_id, said.state, said.code, dumps(dict(said.detail)), list(PREPARED))
-    elif said.state in {"clean", "unclean"}:
+    elif said.state == "clean":
         await database.execute(
-            "UPDATE live_sessions SET state = CASE WHEN state = ANY($4) THEN 'ended' ELSE state END, reason_code = $2,"
-            " ended_at = coalesce(ended_at, $3) WHERE id = $1 AND state <> 'planned'",
-            session_id, said.code if said.state == "unclean" else "", clock.now(), list(PREPARED))
-        if said.state == "clean":
-            await drop_sealed(session_id, clock.now())
-        else:
-            await _tell_unclean(session_id)
+            "UPDATE live_sessions SET state = CASE WHEN state = ANY($3) THEN 'ended' ELSE state END, reason_code = '',"
+            " ended_at = coalesce(ended_at, $2) WHERE id = $1 AND state <> 'planned'", session_id, clock.now(), list(PREPARED))
+        await drop_sealed(session_id, clock.now())
 
 
 async def _tell_unclean(session_id: int) -> None:

@@ -126,5 +126,5 @@ async def test_the_show_is_prepared(scratch: Scratch, redis: Any, few_days: None
     found = await show_of(at(made))
     with clock.frozen_at(found["starts_at"] - timedelta(minutes=5)):
         async with directing(redis, tmp_path):
-            assert await prepared(found["session"]) == "waiting for key"
+            assert await prepared(found["session"]) == "waiting_for_key"
     assert await database.fetchval("SELECT state FROM live_sessions WHERE id = $1", found["session"]) == "waiting_for_key"

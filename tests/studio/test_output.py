@@ -37,6 +37,30 @@ async def test_client_output_takes_the_virtual_camera_and_says_where_to_mute(stu
     assert (await studio.state(reservation, "ended", 15)).cleanliness == "account_open"
 
 
+async def test_a_broken_stream_and_its_coming_back_are_told(studio: Studio) -> None:
+    director = await studio.owned()
+    reservation = await studio.book()
+    session = await studio.prepare(reservation)
+    await paste(studio.people.alice, session.uid, KEY, version=0)
+    await studio.state(reservation, "ready")
+    await command(studio.board, await seat(studio.people.alice, session.uid), StartOutput())
+    await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE)
+    studio.machine(director).stream.lose_server()
+    await studio.shows(lambda s: s.stream.phase == OutputPhase.RECONNECTING)
+    studio.machine(director).stream.find_server()
+    await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE)
+
+    async def told() -> list[str]:
+        rows = await database.fetch("SELECT what FROM as_run WHERE what LIKE 'reconnect%' ORDER BY id")
+        return [row["what"] for row in rows]
+
+    async def both() -> bool:
+        return len(await told()) == 2
+
+    await until(both)
+    assert await told() == ["reconnecting", "reconnected"]
+
+
 async def test_record_only_needs_no_key_and_names_the_file(studio: Studio) -> None:
     await studio.owned()
     reservation = await studio.book()

@@ -6,14 +6,16 @@ from typing import Any
 
 import msgspec
 
-Handler = Callable[[dict[str, Any]], Awaitable[str | None]]
+from incubator.ground.queue.outcomes import Outcome
+
+Handler = Callable[[dict[str, Any]], Awaitable[Outcome | None]]
 GiveUp = Callable[[dict[str, Any], str], Awaitable[None]]
 
 
 class TryLater(Exception):
     """A handler cannot finish yet and wants to be run again; it counts as a try, but not as a fault."""
 
-    def __init__(self, delay: timedelta, why: str) -> None:
+    def __init__(self, delay: timedelta, why: Outcome) -> None:
         super().__init__(why)
         self.delay = delay
 
@@ -44,7 +46,7 @@ class Registry:
 
     def job(self, name: str, run: Handler, *, tries: int = 5, first_wait_s: float = 2, longest_wait_s: float = 300,
             timeout_s: float = 30, give_up: GiveUp | None = None) -> None:
-        """Register a handler; it receives its arguments (ids only) and returns a short result for operators, or None."""
+        """Register a handler; it receives its arguments (ids only) and returns what became of it, or None."""
         if name in self.handlers:
             raise ValueError(f"The job {name} is registered twice.")
         self.handlers[name] = Work(name, run, tries, first_wait_s, longest_wait_s, timeout_s, give_up)

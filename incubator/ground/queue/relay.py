@@ -8,6 +8,7 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from incubator.ground import clock, database
+from incubator.ground.queue.outcomes import outcome
 from incubator.ground.queue.registry import Registry
 
 log = structlog.get_logger()
@@ -53,9 +54,8 @@ async def plan_recurring(registry: Registry) -> None:
 async def sweep() -> int:
     """Give back jobs whose worker vanished, and return how many."""
     return await database.execute(
-        "UPDATE jobs SET state = 'waiting', sent_at = NULL, claimed_until = NULL, error = 'the worker vanished'"
-        " WHERE state = 'running' AND claimed_until < now()"
-    )
+        "UPDATE jobs SET state = 'waiting', sent_at = NULL, claimed_until = NULL, error = $1"
+        " WHERE state = 'running' AND claimed_until < now()", outcome("worker_vanished"))
 
 
 async def send_due(redis: ArqRedis, limit: int = 200) -> int:

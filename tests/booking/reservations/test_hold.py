@@ -85,12 +85,12 @@ async def test_a_run_out_hold(people: People, rooms: Rooms) -> None:
 
 async def test_holds_are_released_and_deleted_by_job(people: People, rooms: Rooms) -> None:
     held = await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
-    assert await jobs.release_holds({}) == "0 released, 0 deleted"
+    assert await jobs.release_holds({}) == "released count=0 deleted=0"
     with clock.frozen_at(NOW + LATER):
-        assert await jobs.release_holds({}) == "1 released, 0 deleted"
+        assert await jobs.release_holds({}) == "released count=1 deleted=0"
         assert (await queries.reservation(people.alice, held.uid)).state == "expired"
     with clock.frozen_at(NOW + timedelta(days=2)):
-        assert await jobs.release_holds({}) == "0 released, 1 deleted"
+        assert await jobs.release_holds({}) == "released count=0 deleted=1"
         assert await queries.facts(held.id) is None
 
 

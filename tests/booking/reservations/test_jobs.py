@@ -10,6 +10,7 @@ from incubator.ground import clock, database
 from incubator.ground.notices.queries import latest
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
+from incubator.merchants import service as merchants
 from tests.booking.conftest import Rooms, at, booked
 from tests.people import People
 
@@ -19,9 +20,9 @@ LATER = timedelta(minutes=6)
 async def test_finish(people: People, rooms: Rooms) -> None:
     made = await booked(people.alice, rooms.one, at(15))
     with clock.frozen_at(at(17, 14)):
-        assert await jobs.finish({}) == "0 finished"
+        assert await jobs.finish({}) == "finished count=0"
     with clock.frozen_at(at(17, 15)):
-        assert await jobs.finish({}) == "1 finished"
+        assert await jobs.finish({}) == "finished count=1"
         ended = await queries.reservation(people.alice, made.uid)
         assert (ended.state, ended.closed_at) == ("finished", at(17, 15))
         assert await database.fetchval("SELECT kind FROM facts ORDER BY id DESC LIMIT 1") == "ReservationEnded"
@@ -29,13 +30,13 @@ async def test_finish(people: People, rooms: Rooms) -> None:
 
 async def test_booker_and_host_are_told_once(people: People, rooms: Rooms) -> None:
     made = await booked(people.alice, rooms.one, at(15), host_id=people.bob.person_id)
-    assert await jobs.tell_confirmed({"reservation": made.id}) == "2 told"
-    assert await jobs.tell_confirmed({"reservation": made.id}) == "0 told"
+    assert await jobs.tell_confirmed({"reservation": made.id}) == "told count=2"
+    assert await jobs.tell_confirmed({"reservation": made.id}) == "told count=0"
     await service.move(people.alice, made.uid, Changes(at(16), at(18)), version=1)
-    assert await jobs.tell_moved({"reservation": made.id}) == "2 told"
+    assert await jobs.tell_moved({"reservation": made.id}) == "told count=2"
     await service.cancel(people.alice, made.uid)
-    assert await jobs.tell_cancelled({"reservation": made.id}) == "2 told"
-    assert await jobs.tell_moved({"reservation": made.id}) == "no longer so"
+    assert await jobs.tell_cancelled({"reservation": made.id}) == "told count=2"
+    assert await jobs.tell_moved({"reservation": made.id}) == "no_longer_so"
 
 
 async def told(actor: Actor) -> list[tuple[str, str, str]]:
@@ -45,9 +46,18 @@ async def told(actor: Actor) -> list[tuple[str, str, str]]:
 
 async def test_the_merchant_is_told_what_the_desk_books_for_it(people: People, rooms: Rooms) -> None:
     made = await booked(people.dora, rooms.one, at(15), merchant_id=people.sunrise_id)
-    assert await jobs.tell_confirmed({"reservation": made.id}) == "2 told"
+    assert await jobs.tell_confirmed({"reservation": made.id}) == "told count=2"
     assert [number for number, _, _ in await told(people.alice)] == [made.number]
     assert await told(people.bob) == []
+
+
+async def test_who_left_the_merchant_is_told_nothing_more(people: People, rooms: Rooms) -> None:
+    made = await booked(people.bob, rooms.one, at(15), merchant_id=people.sunrise_id, host_id=people.bob.person_id)
+    await merchants.remove_member(people.alice, people.sunrise_id, people.bob.person_id or 0)
+    await service.move(people.alice, made.uid, Changes(at(16), at(18)), version=1)
+    assert await jobs.tell_moved({"reservation": made.id}) == "told count=1"
+    assert await told(people.bob) == []
+    assert [number for number, _, _ in await told(people.alice)] == [made.number]
 
 
 async def test_whose_bookings_a_closure_hits_is_told(people: People, rooms: Rooms) -> None:
@@ -55,8 +65,8 @@ async def test_whose_bookings_a_closure_hits_is_told(people: People, rooms: Room
     await booked(people.charlie, rooms.two, at(15))
     closed = await calendars.close(people.dora, Extent((rooms.one.id,)), Span(at(13), at(16)), reason="检修")
     args = {"closure": str(closed.uid)}
-    assert await jobs.tell_closed(args) == "2 told"
-    assert await jobs.tell_closed(args) == "0 told"
+    assert await jobs.tell_closed(args) == "told count=2"
+    assert await jobs.tell_closed(args) == "told count=0"
     for actor in (people.alice, people.bob):
         assert await told(actor) == [(made.number, "检修", f"/reservations/{made.uid}#move")]
     assert await told(people.charlie) == []
@@ -67,11 +77,11 @@ async def test_whoever_was_told_hears_of_the_lifting(people: People, rooms: Room
     await booked(people.alice, rooms.one, at(15))
     closed = await calendars.close(people.dora, Extent((rooms.one.id,)), Span(at(13), at(20)), reason="检修")
     args = {"closure": str(closed.uid)}
-    assert await jobs.tell_lifted(args) == "no longer so"
+    assert await jobs.tell_lifted(args) == "no_longer_so"
     await calendars.lift(people.dora, closed.uid)
     with clock.frozen_at(at(12, 1)):
         await booked(people.charlie, rooms.one, at(18))
-    assert await jobs.tell_closed(args) == "no longer so"
-    assert await jobs.tell_lifted(args) == "1 told"
+    assert await jobs.tell_closed(args) == "no_longer_so"
+    assert await jobs.tell_lifted(args) == "told count=1"
     assert len(await told(people.alice)) == 1
     assert await told(people.charlie) == []

@@ -36,11 +36,11 @@ async def test_it_works(people: People, rooms: Rooms) -> None:
 async def test_people_are_told_of_both(people: People, rooms: Rooms) -> None:
     made = await booked(people.alice, rooms.one, at(15))
     args = {"reservation": made.id}
-    assert await jobs.tell_confirmed(args) == "1 told"
+    assert await jobs.tell_confirmed(args) == "told count=1"
     await service.cancel(people.alice, made.uid)
-    assert await jobs.tell_cancelled(args) == "1 told"
+    assert await jobs.tell_cancelled(args) == "told count=1"
     await restore(people.alice, made.uid)
-    assert await jobs.tell_confirmed(args) == "1 told"
+    assert await jobs.tell_confirmed(args) == "told count=1"
 
 
 async def test_a_no_show_that_came_after_all(people: People, rooms: Rooms) -> None:

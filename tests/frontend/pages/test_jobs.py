@@ -12,7 +12,7 @@ from tests.people import People
 
 async def test_it_works(people: People, client_for: Any) -> None:
     await queue.plan("prepare_session", "prepare:1", clock.now(), {"session": 1})
-    await database.execute("UPDATE jobs SET state = 'failed', error = 'no rig in this room', finished_at = now()")
+    await database.execute("UPDATE jobs SET state = 'failed', error = 'no_rig', finished_at = now()")
     page = (await (await client_for(people.olaf)).get("/jobs?show=failed")).text
     assert "为场次备好直播间" in page
     assert "prepare_session · prepare:1" in page
@@ -34,5 +34,5 @@ def test_every_handler_has_words_in_both_languages() -> None:
 
 def test_outcomes_are_told_and_what_others_say_stays() -> None:
     with i18n.using("zh_CN"):
-        assert outcome_of("3 released, 1 deleted") == "已释放 3 个，已删除 1 个"
+        assert outcome_of("released count=3 deleted=1") == "已释放 3 个，已删除 1 个"
         assert outcome_of("OSError: no route to host, at all") == "OSError: no route to host, at all"

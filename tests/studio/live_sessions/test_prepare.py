@@ -30,8 +30,8 @@ async def test_it_works(studio: Studio) -> None:
         with pytest.raises(TryLater):
             await jobs.prepare({"session": session.id})
         await studio.state(reservation, "waiting_for_key")
-        assert await jobs.prepare({"session": session.id}) == "waiting for key"
-        assert await jobs.prepare({"session": session.id}) == "waiting for key"
+        assert await jobs.prepare({"session": session.id}) == "waiting_for_key"
+        assert await jobs.prepare({"session": session.id}) == "waiting_for_key"
     told = await database.fetchval("SELECT count(*) FROM notices WHERE once_key = $1", f"waiting_for_key:{session.id}")
     assert told == 2  # Alice and Bob, once each
 
@@ -45,7 +45,7 @@ async def test_following_twice_changes_nothing(studio: Studio) -> None:
 async def test_a_desk_has_no_session(studio: Studio) -> None:
     desk = await live_room(studio.people.site.id, "D1")
     await database.execute("UPDATE units SET kind = 'desk' WHERE id = $1", desk)
-    assert await preparation.follow(await studio.book(unit=desk)) == "no live room"
+    assert await preparation.follow(await studio.book(unit=desk)) == "no_live_room"
 
 
 async def test_a_move_moves_the_jobs(studio: Studio) -> None:
@@ -76,14 +76,14 @@ async def test_a_cancelled_reservation_cancels_its_session(studio: Studio) -> No
     session = await studio.session_of(reservation)
     assert session.state == "cancelled"
     assert (await job(f"prepare:{session.id}"))[0] == "cancelled"
-    assert await jobs.prepare({"session": session.id}) == "not wanted any more"
+    assert await jobs.prepare({"session": session.id}) == "not_wanted"
 
 
 async def test_a_room_without_rig_fails_and_is_told(studio: Studio) -> None:
     other = await live_room(studio.people.site.id, "L9")
     reservation = await studio.book(unit=other)
     session = await studio.session_of(reservation)
-    assert await jobs.prepare({"session": session.id}) == "no rig in this room"
+    assert await jobs.prepare({"session": session.id}) == "no_rig"
     assert (await studio.session_of(reservation)).reason_code == "no_rig"
     assert await database.fetchval("SELECT count(*) FROM notices WHERE person = $1", studio.people.olaf.person_id) == 1
 
@@ -91,7 +91,7 @@ async def test_a_room_without_rig_fails_and_is_told(studio: Studio) -> None:
 async def test_the_session_before_is_waited_for(studio: Studio) -> None:
     await studio.prepare(await studio.book())
     later = await studio.session_of(await _second(studio))
-    with clock.frozen_at(later.starts_at - timedelta(minutes=15)), pytest.raises(TryLater, match="session before"):
+    with clock.frozen_at(later.starts_at - timedelta(minutes=15)), pytest.raises(TryLater, match="room_taken"):
         await jobs.prepare({"session": later.id})
 
 
@@ -182,7 +182,7 @@ async def test_the_tablet_sees_its_rooms_session_without_the_code(studio: Studio
 async def test_the_sweep_finds_what_was_lost(studio: Studio) -> None:
     await studio.book(starts_in_min=60)
     await database.execute("DELETE FROM live_sessions")
-    assert await jobs.sweep({}) == "1 followed"
+    assert await jobs.sweep({}) == "followed count=1"
     assert await database.fetchval("SELECT count(*) FROM live_sessions") == 1
 
 
