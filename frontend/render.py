@@ -110,7 +110,12 @@ def sentences(*told: str) -> Markup:
 
 
 def unbroken(text: str) -> Markup:
-    """Return a text with its ranges, dates and reference numbers kept from breaking: 08:00–22:00, 11-27, R261124-00469."""
+    """Return a text with its ranges, dates and reference numbers kept from breaking: 08:00–22:00, 11-27, R261124-00469.
+
+    Markup is returned as it is: its numbers may be part of an address.
+    """
+    if isinstance(text, Markup):
+        return text
     pieces = UNBROKEN.split(str(text))
     return Markup("").join(Markup('<span class="nb">{}</span>').format(piece) if place % 2 else escape(piece)
                            for place, piece in enumerate(pieces))

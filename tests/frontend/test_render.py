@@ -53,6 +53,7 @@ def test_sentences_keep_markup_and_escape_the_rest():
     ("Donkey hot-pot", "Donkey hot-pot")])
 def test_ranges_and_numbers_stay_in_one_piece(said, shown):
     assert drawn("{{ said|unbroken }}", said=said) == shown
+    assert drawn("{{ said|unbroken }}", said=Markup(said)) == said
 
 
 def test_what_is_undefined_stops_the_page():

@@ -17,7 +17,7 @@ async def test_it_says_first_which_booking_it_is_about(centre: Centre, visit: An
         assert person.person_id is not None
         await tell(person.person_id, "x", "{number} is booked: {starts_at}.", {"number": made.number, "starts_at": made.starts_at})
     page = (await (await visit(alice)).get("/notices")).text
-    lead = page.partition("<b>")[2]
+    lead = page.partition('<b class="clamp">')[2]
     assert lead.index("铁棍山药专场") < lead.index(made.number or "?")
     assert "铁棍山药专场" not in (await (await visit(charlie)).get("/notices")).text
 
