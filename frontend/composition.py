@@ -11,12 +11,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
 
+from booking.reservations import questions
 from booking.reservations.leaving import refuse_while_booked
 from frontend import logs
 from incubator.ground import database, secrets
 from incubator.ground.settings import Settings
-from incubator.merchants import questions
+from incubator.merchants import questions as merchant_questions
 from incubator.sites.service import CLOCK_CHANNEL, load_clock
+from studio.live_sessions.preparation import cut_off_of
 
 # connect raises a bare OSError when the server is away; redis-py retries it only when told to
 AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
@@ -39,7 +41,8 @@ def connect_redis(url: str, *, tries: int = 3) -> Redis:
 
 def answer_questions() -> None:
     """Let the floors above answer what a lower one asks; docs/tour.md lists the questions."""
-    questions.may_leave[:] = [refuse_while_booked]
+    merchant_questions.may_leave[:] = [refuse_while_booked]
+    questions.cut_offs[:] = [cut_off_of]
 
 
 @asynccontextmanager

@@ -54,7 +54,7 @@ PROBLEMS: Mapping[str, int] = {slug: status for status, slugs in {
     403: "forbidden foreign-origin not-checked-in",
     404: "not-found",
     405: "method-not-allowed",
-    409: "already-checked-in already-known ask-first bookings-hit closed code-taken conflict credit-code-taken"
+    409: "already-checked-in already-known ask-first bookings-hit closed code-taken conflict credit-code-taken cut-off"
          " has-begun hold-expired idempotency-mismatch job-not-failed merchant-left merchant-paused nobody-controls not-begun"
          " not-in-control not-quarantined not-yet nothing-to-check-in on-air outside-hours over-quota"
          " pairing-expired past rig-in-use room-has-rig session-over slot-taken stale still-booked too-far-ahead too-late"

@@ -13,7 +13,7 @@ from booking.offers.queries import LONGEST, rooms_within
 from booking.offers.rules import free_spans
 from booking.policies.queries import quota_of
 from booking.policies.rules import Quota
-from booking.reservations import rights
+from booking.reservations import questions, rights
 from booking.reservations.tables import State
 from booking.units.queries import units_by_id
 from incubator.accounts.rules import visible
@@ -274,11 +274,14 @@ async def next_on(unit_id: int, after: datetime) -> Follower | None:
 
 
 async def extension_room(found: ReservationFacts) -> int:
-    """Return by how many minutes a reservation can be extended now: 0, 15, 30 ... up to two hours, whole steps."""
+    """Return by how many minutes a reservation can be extended now: 0, 15, 30 ... up to two hours, whole steps; none too late."""
     unit = (await units_by_id([found.unit_id]))[found.unit_id]
     facts_of_site = await site(found.site_id)
     longest = min(timedelta(minutes=unit.max_use_min) - found.span.length, timedelta(hours=2))
     if longest <= timedelta(0) or found.state not in (State.CONFIRMED, State.CHECKED_IN):
+        return 0
+    cut_off_at = await questions.cut_off(found.id)
+    if cut_off_at is not None and clock.now() >= cut_off_at:
         return 0
     within = Span(found.starts_at, found.ends_at + longest)
     rooms = await rooms_within(found.site_id, [unit], within, [found.id])

@@ -88,6 +88,13 @@ class HasBegun(Conflict):
     msgid = N_("It has begun. You can extend it or end it early.")
 
 
+class CutOff(Conflict):
+    """Everything in the room was stopped, so there is no show left that could go on."""
+
+    code = "cut-off"
+    msgid = N_("The room was stopped at {cut_off_at:time}, so this cannot go on. Book the time anew.")
+
+
 class NotBegun(Conflict):
     """It has not begun yet."""
 

@@ -11,11 +11,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from booking.reservations import holding, planning, rights, rules, slots
+from booking.reservations import holding, planning, questions, rights, rules, slots
 from booking.reservations.entry import Seen, as_it_is, as_person, close_row, entered, seen_by, tell
 from booking.reservations.planning import Plan
 from booking.reservations.queries import ReservationFacts
-from booking.reservations.refusals import HasBegun, HoldExpired, NotBegun, NotYet, WrongState
+from booking.reservations.refusals import CutOff, HasBegun, HoldExpired, NotBegun, NotYet, WrongState
 from booking.reservations.rules import HOLD_MIN, STANDING, STATE_NAMES
 from booking.reservations.slots import Row
 from booking.reservations.tables import State
@@ -183,7 +183,7 @@ async def move(actor: Actor, uid: UUID, changes: Changes, *, version: int) -> Re
     Raises:
         NotFound, Forbidden: unknown, or not the actor's to change.
         Stale: changed since `version`.
-        WrongState, HasBegun: it is over, cancelled, or runs already.
+        WrongState, HasBegun, CutOff: it is over, cancelled, runs already, or its room was stopped.
         Invalid, Past, TooFarAhead, RoomClosed, OutsideHours, OverQuota, SlotTaken: as for `reserve`.
     """
     seen = await seen_by(actor, uid)
@@ -201,6 +201,7 @@ async def move(actor: Actor, uid: UUID, changes: Changes, *, version: int) -> Re
         async with database.transaction():
             locked, row = await entered(seen, version=version, more=plan.unit_ids)
             if is_moved:
+                await _check_cut_off(row)
                 plan = await planning.still_true(plan, locked, span)
                 await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
             await _write_move(actor, row, plan, span, title)
@@ -248,6 +249,7 @@ async def extend(actor: Actor, uid: UUID, minutes: int, *, version: int | None =
         NotFound, Forbidden: unknown, or not the actor's to change.
         Invalid: not a whole number of steps, or longer than the room allows.
         WrongState: over, cancelled, or not confirmed.
+        CutOff: everything in its room was stopped already.
         RoomClosed, OutsideHours, OverQuota, SlotTaken: as for `reserve`.
         Stale: changed since `version`.
     """
@@ -265,6 +267,7 @@ async def extend(actor: Actor, uid: UUID, minutes: int, *, version: int | None =
         async with database.transaction():
             locked, row = await entered(seen, version=seen.version if version is None else version)
             _check_standing(row)
+            await _check_cut_off(row)
             plan = await planning.still_true(plan, locked, span)
             await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
             await _write_move(as_person(actor, row), row, plan, span, row.title, verb="extend")
@@ -285,6 +288,13 @@ def _check_standing(row: Row) -> None:
         raise WrongState(state=STATE_NAMES[row.state])
 
 
+async def _check_cut_off(row: Row) -> None:
+    """Refuse what would go on after everything in the room was stopped."""
+    cut_off_at = await questions.cut_off(row.id)
+    if cut_off_at is not None and clock.now() >= cut_off_at:
+        raise CutOff(cut_off_at=cut_off_at)
+
+
 @database.retried
 async def end_early(actor: Actor, uid: UUID, *, version: int | None = None) -> ReservationFacts:
     """End it now: what is left goes back to the room and the quota; teardown still follows. A tablet may do this, as in `extend`.
@@ -292,6 +302,7 @@ async def end_early(actor: Actor, uid: UUID, *, version: int | None = None) -> R
     Raises:
         NotFound, Forbidden: unknown, or not the actor's to change.
         NotBegun: it lies ahead; cancel it instead.
+        CutOff: a tablet commands nothing any more.
         WrongState: over or cancelled already.
         Stale: changed since `version`.
     """
@@ -302,6 +313,8 @@ async def end_early(actor: Actor, uid: UUID, *, version: int | None = None) -> R
     async with database.transaction():
         locked, row = await entered(seen, version=version)
         _check_standing(row)
+        if actor.device_id is not None:
+            await _check_cut_off(row)
         now = clock.now()
         if row.starts_at >= now:
             raise NotBegun(starts_at=row.starts_at)

@@ -14,6 +14,7 @@ from booking.reservations import queries, service
 from booking.reservations.queries import Filters, ReservationFacts
 from booking.reservations.refusals import (
     AlreadyCheckedIn,
+    CutOff,
     HasBegun,
     HoldExpired,
     MerchantPaused,
@@ -194,7 +195,7 @@ def _checked_times(starts_at: str, ends_at: str) -> tuple[datetime, datetime]:
 
 @patch("/api/v1/reservations/{reservation_id:uuid}", tags=["reservations"], status_code=200,
        operation_class=operation(
-           Past, TooFarAhead, RoomClosed, OutsideHours, MerchantPaused, OverQuota, SlotTaken, Stale, HasBegun, WrongState,
+           Past, TooFarAhead, RoomClosed, OutsideHours, MerchantPaused, OverQuota, SlotTaken, Stale, HasBegun, CutOff, WrongState,
            may=PEOPLE, takes=ReservationChange, repeats=True))
 async def move(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Change time, space or title; `version` is the one that was seen."""
@@ -255,7 +256,7 @@ async def check_in(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respo
 
 @post("/api/v1/reservations/{reservation_id:uuid}/extend", tags=["reservations"], status_code=200,
       operation_class=operation(
-          RoomClosed, OutsideHours, MerchantPaused, OverQuota, SlotTaken, Stale, WrongState,
+          RoomClosed, OutsideHours, MerchantPaused, OverQuota, SlotTaken, CutOff, Stale, WrongState,
           may=PEOPLE_AND_TABLETS, takes=Extension, repeats=True))
 async def extend(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """Let it end later by `minutes`."""
@@ -270,7 +271,7 @@ async def extend(request: AnyRequest, reservation_id: FromPath[UUID]) -> Respons
 
 @post("/api/v1/reservations/{reservation_id:uuid}/end", tags=["reservations"], status_code=200,
       operation_class=operation(
-          NotBegun, Stale, WrongState, may=PEOPLE_AND_TABLETS, takes=Versioned, needs_body=False, repeats=True))
+          NotBegun, CutOff, Stale, WrongState, may=PEOPLE_AND_TABLETS, takes=Versioned, needs_body=False, repeats=True))
 async def end(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[ReservationOut]:
     """End a running reservation now."""
     actor = actor_or_device(request)
