@@ -3,11 +3,11 @@
 from incubator.ground.errors import N_, FieldError, Invalid
 
 SPACES = ("live_room", "meeting_room", "training_room", "desk")
-KIND_NAMES: dict[str, str] = {
-    "live_room": N_("Live room"),
-    "desk": N_("Desk"),
-    "meeting_room": N_("Meeting room"),
-    "training_room": N_("Training room"),
+KIND_NAMES: dict[str, str] = {  # of several: they stand on tabs and above groups
+    "live_room": N_("Live rooms"),
+    "desk": N_("Desks"),
+    "meeting_room": N_("Meeting rooms"),
+    "training_room": N_("Training rooms"),
     "equipment": N_("Equipment"),
     "person": N_("Person"),
 }
