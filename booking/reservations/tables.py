@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from piccolo.columns import UUID, BigInt, BigSerial, Boolean, Integer, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, BigSerial, Boolean, Column, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -46,10 +46,15 @@ class Reservation(Table, tablename="reservations"):
     created_at = Timestamptz(null=False)
 
 
+class TstzRange(Column):
+    """A range of moments, which Piccolo does not know; its type is the name of the class."""
+
+
 class Allocation(Table, tablename="allocations"):
-    """One unit taken for one blocked interval (a tstzrange, not known to Piccolo); `holds` is set by slots.py alone."""
+    """One unit taken for one blocked interval; `holds` is set by slots.py alone."""
 
     id = BigSerial(primary_key=True)
     reservation = BigInt(null=False)
     unit = BigInt(null=False)
+    blocked = TstzRange(null=False)
     holds = Boolean(null=False)
