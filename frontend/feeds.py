@@ -92,59 +92,106 @@ def refusal_of(ask_id: str, error: KaiboError) -> dict[str, Any]:
     return answer_of(ask_id, "refused", error.code, i18n.translate(error.text, error.params))
 
 
+class Level(msgspec.Struct, frozen=True):
+    """How much a panic covers."""
+
+    level: int = 1
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """An ask that says all by its name."""
+
+
+class Answering(msgspec.Struct, frozen=True):
+    """What whoever is in control says to a request."""
+
+    hand_over: bool
+
+
+class Forced(msgspec.Struct, frozen=True):
+    """Why staff take over."""
+
+    reason: str = ""
+
+
+class Longer(msgspec.Struct, frozen=True):
+    """By how much, and the version of the reservation that the page shows: the same tap twice extends once."""
+
+    minutes: int
+    version: int
+
+
+class Paste(msgspec.Struct, frozen=True):
+    """What was pasted, and the version of the destination that it replaces."""
+
+    text: str
+    version: int
+
+
+class Verb(msgspec.Struct, frozen=True):
+    """What an ask takes, and what it does."""
+
+    takes: type[msgspec.Struct]
+    do: Callable[[Actor, UUID, Any], Awaitable[object]]
+
+
+async def _extend(actor: Actor, uid: UUID, said: Longer) -> None:
+    session = await sessions.live_session(actor, uid)
+    await reservations.extend(actor, session.reservation_uid, said.minutes, version=said.version)
+
+
+async def _call_staff(actor: Actor, uid: UUID, _said: Nothing) -> None:
+    await control.call_staff(actor, actor.device_unit_id or 0, uid)
+
+
+VERBS: dict[str, Verb] = {
+    "ask_control": Verb(Nothing, lambda actor, uid, _: control.ask_control(actor, uid)),
+    "answer_control": Verb(Answering, lambda actor, uid, said: control.answer_control(actor, uid, hand_over=said.hand_over)),
+    "take_control": Verb(Forced, lambda actor, uid, said: control.take_control(actor, uid, reason=said.reason)),
+    "call_staff": Verb(Nothing, _call_staff),
+    "extend": Verb(Longer, _extend),
+    "paste": Verb(Paste, lambda actor, uid, said: destinations.paste(actor, uid, said.text, version=said.version)),
+    "declare_shown": Verb(Nothing, lambda actor, uid, _: live_sessions.declare_shown(actor, uid)),
+}
+
+
+def understood(ask: Ask) -> Any:
+    """Return what an ask says, as its kind takes it.
+
+    Raises:
+        ValidationError: the page speaks another language than the product.
+    """
+    if ask.type in COMMANDS:
+        return msgspec.convert({**ask.params, "type": ask.type}, wire.Command)
+    takes = Level if ask.type == "panic" else VERBS[ask.type].takes
+    return msgspec.convert(ask.params, takes, strict=False)
+
+
 async def act(board: Switchboard, actor: Actor, place: Seat, ask: Ask) -> dict[str, Any]:
     """Do what a page asks and return the answer; gestures need no database, verbs do."""
+    if ask.type not in {*COMMANDS, *VERBS, "panic"}:
+        return answer_of(ask.id, "refused", "unknown-command", i18n.gettext(NOT_UNDERSTOOD))
     try:
-        if ask.type == "panic":
-            answer = await control.panic(board, place, int(ask.params.get("level", 1)))
-        elif ask.type in COMMANDS:
-            wanted: wire.Command = msgspec.convert({**ask.params, "type": ask.type}, wire.Command)
-            answer = await control.command(board, place, wanted)
-        else:
-            return await asyncio.wait_for(_verb(actor, place.session_uid, ask), PATIENCE_S)
+        said = understood(ask)
+    except msgspec.ValidationError:
+        return answer_of(ask.id, "refused", "malformed", i18n.gettext(NOT_UNDERSTOOD))
+    try:
+        return await _done(board, actor, place, ask, said)
     except KaiboError as error:
         return refusal_of(ask.id, error)
     except TimeoutError:
         return answer_of(ask.id, "unknown")  # it may have been done: nobody said
     except (*database.LOST, *database.BUSY):
         return answer_of(ask.id, "refused", "unavailable", i18n.gettext(UNREACHABLE))
-    except (msgspec.ValidationError, ValueError, TypeError):
-        return answer_of(ask.id, "refused", "malformed", i18n.gettext(NOT_UNDERSTOOD))
+
+
+async def _done(board: Switchboard, actor: Actor, place: Seat, ask: Ask, said: Any) -> dict[str, Any]:
+    if ask.type in VERBS:
+        await asyncio.wait_for(VERBS[ask.type].do(actor, place.session_uid, said), PATIENCE_S)
+        return answer_of(ask.id, "done")
+    wanted = control.panic(board, place, said.level) if ask.type == "panic" else control.command(board, place, said)
+    answer = await wanted
     return answer_of(ask.id, answer.outcome, answer.code, reason_text(answer.code))
-
-
-Verb = Callable[[Actor, UUID, dict[str, Any]], Awaitable[object]]
-
-
-async def _extend(actor: Actor, uid: UUID, params: dict[str, Any]) -> None:
-    session = await sessions.live_session(actor, uid)
-    await reservations.extend(actor, session.reservation_uid, int(params["minutes"]), version=session.reservation_version)
-
-
-async def _call_staff(actor: Actor, uid: UUID, _params: dict[str, Any]) -> None:
-    await control.call_staff(actor, actor.device_unit_id or 0, uid)
-
-
-VERBS: dict[str, Verb] = {
-    "ask_control": lambda actor, uid, _: control.ask_control(actor, uid),
-    "answer_control": lambda actor, uid, params: control.answer_control(actor, uid, hand_over=bool(params["hand_over"])),
-    "take_control": lambda actor, uid, params: control.take_control(actor, uid, reason=str(params.get("reason", ""))),
-    "call_staff": _call_staff,
-    "extend": _extend,
-    "paste": lambda actor, uid, params: destinations.paste(actor, uid, str(params["text"]), version=int(params["version"])),
-    "declare_shown": lambda actor, uid, _: live_sessions.declare_shown(actor, uid),
-}
-
-
-async def _verb(actor: Actor, session_uid: UUID, ask: Ask) -> dict[str, Any]:
-    verb = VERBS.get(ask.type)
-    if verb is None:
-        return answer_of(ask.id, "refused", "unknown-command", i18n.gettext(NOT_UNDERSTOOD))
-    try:
-        await verb(actor, session_uid, ask.params)
-    except KeyError:
-        return answer_of(ask.id, "refused", "malformed", i18n.gettext(NOT_UNDERSTOOD))
-    return answer_of(ask.id, "done")
 
 
 async def count_viewers(redis: Any, session_uid: UUID, key: str, *, leaving: bool = False) -> int:

@@ -152,13 +152,14 @@ def _key(session: LiveSession) -> dict[str, Any] | None:
 
 
 def extensions(found: Around) -> list[dict[str, Any]]:
-    """Return what is offered near the end: how long, until when, and why not."""
+    """Return what is offered near the end: how long, until when, why not, and the version that it extends."""
     ends_at = found.session.ends_at
     follower = found.follower
     setup = TAKEN_FROM if follower is not None else CLOSED
     why = i18n.translate(setup, {"at": follower.blocked_from if follower else ends_at})
     return [{"minutes": minutes, "free": minutes <= found.room_min, "until": _hour(ends_at + timedelta(minutes=minutes)),
-             "why": "" if minutes <= found.room_min else why} for minutes in EXTENSIONS_MIN]
+             "why": "" if minutes <= found.room_min else why, "version": found.session.reservation_version}
+            for minutes in EXTENSIONS_MIN]
 
 
 def next_at(moment: datetime, speech: formats.Speech) -> str:

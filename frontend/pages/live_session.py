@@ -58,7 +58,8 @@ async def _parts(request: AnyRequest, uid: UUID, **extra: Any) -> dict[str, Any]
     view = view_of(found, await seen_of(request, session.rig_id), lines)
     facts = await reservation_queries.reservation(actor, session.reservation_uid)
     has_client_span = any(span.kind == "client" for span in session.on_air)
-    mark = hashlib.sha256(repr(msgspec.to_builtins(view)).encode()).hexdigest()[:12]
+    shown = (session.reservation_version, msgspec.to_builtins(view))
+    mark = hashlib.sha256(repr(shown).encode()).hexdigest()[:12]
     return {
         "v": view, "mark": mark, "now_ms": ms(clock.now()), "ends_ms": ms(session.ends_at), "opens_at": facts.blocked.starts_at,
         "outputs": [(value, i18n.gettext(name), i18n.gettext(OUTPUT_NOTES[value])) for value, name in OUTPUT_NAMES.items()],
@@ -140,13 +141,12 @@ async def act_on_session(request: AnyRequest, uid: FromPath[UUID], act: FromPath
 
 async def _extend(actor: Actor, uid: UUID, fields: dict[str, str]) -> None:
     session = await live_sessions.live_session(actor, uid)
-    await reservations.extend(actor, session.reservation_uid, whole(fields.get("minutes", "")) or 0,
-                              version=session.reservation_version)
+    await reservations.extend(actor, session.reservation_uid, whole(fields.get("minutes", "")) or 0, version=_version(fields))
 
 
-async def _end(actor: Actor, uid: UUID, _fields: dict[str, str]) -> None:
+async def _end(actor: Actor, uid: UUID, fields: dict[str, str]) -> None:
     session = await live_sessions.live_session(actor, uid)
-    await reservations.end_early(actor, session.reservation_uid, version=session.reservation_version)
+    await reservations.end_early(actor, session.reservation_uid, version=_version(fields))
 
 
 ACTS: dict[str, Any] = {

@@ -186,7 +186,7 @@ def _fields(town: Town) -> dict[str, dict[str, Any]]:
         "/closures": {"room": uid, "from_date": wish["date"], "from": "01:00", "to_date": wish["date"], "to": "02:00", "reason": "x"},
         "/book": wish, "/reservations/new": wish, "/reservations/hold": wish, "/reservations/release": {"hold": str(town.held.uid)},
         "/reservations/{uid:uuid}/move": wish | {"version": "1"}, "/reservations/{uid:uuid}/extend": {"minutes": "15"},
-        "/live-sessions/{uid:uuid}/extend": {"minutes": "15"}, "/pair": {"code": town.pairing_code},
+        "/live-sessions/{uid:uuid}/extend": {"minutes": "15", "version": "1"}, "/pair": {"code": town.pairing_code},
         "/pair/{code:str}": {"unit": str(town.room.unit.id), "label": "x"}, "/merchants/new": profile,
         "/merchants/{uid:uuid}/profile": profile, "/merchants/{uid:uuid}/status": {"status": "paused", "reason": "x", "version": "1"},
         "/merchants/{uid:uuid}/shops": {"platform": "taobao", "name": "x"},
@@ -218,7 +218,7 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 KEY = "rtmp://push.example.com/live/key"
 ASKS: dict[str, dict[str, Any]] = {name: {"type": name, "params": params} for name, params in {
     "switch_scene": {"scene": "马上回来"}, "set_mute": {"input": "主播麦", "muted": True}, "set_volume": {"input": "主播麦", "volume_db": 0},
-    "panic": {"level": 1}, "extend": {"minutes": 15}, "paste": {"text": KEY, "version": 0}, "answer_control": {"hand_over": True},
+    "panic": {"level": 1}, "extend": {"minutes": 15, "version": 1}, "paste": {"text": KEY, "version": 0}, "answer_control": {"hand_over": True},
 }.items()}
 
 

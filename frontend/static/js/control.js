@@ -209,7 +209,9 @@ class Control {
   }
 
   extend(button) {
-    if (button && !button.disabled) this.busy(button, this.tell("extend", { minutes: Number(button.dataset.minutes) }));
+    if (!button || button.disabled) return;
+    const { minutes, version } = button.dataset;
+    this.busy(button, this.tell("extend", { minutes: Number(minutes), version: Number(version) }));
   }
 
   /** What was pasted stays in the field when it is refused; it is gone for good once accepted. */

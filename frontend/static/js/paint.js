@@ -269,7 +269,7 @@ export class Paint {
       const buttons = offers.map((offer, index) => {
         const button = Object.assign(document.createElement("button"), { type: "button", disabled: !offer.free });
         button.className = offer.free && index === 0 ? "btn pri" : "btn";
-        button.dataset.minutes = offer.minutes;
+        Object.assign(button.dataset, { minutes: offer.minutes, version: offer.version });
         const words = Object.assign(document.createElement("span"), { className: "tw" });
         words.append(Object.assign(document.createElement("span"), { textContent: _("+{n} min", { n: offer.minutes }) }));
         words.append(Object.assign(document.createElement("small"), { textContent: offer.free ? _("until {until}", { until: offer.until }) : offer.why }));

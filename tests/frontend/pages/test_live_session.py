@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from booking.reservations.service import Wish, reserve
 from frontend.formats import Speech
 from frontend.pages.control_state import next_at
 from incubator.ground import clock, database
+from studio.control import service as control
 from studio.director.wire import PlanNow
 from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
 from tests.people import People
@@ -147,7 +148,8 @@ async def test_before_check_in_a_command_is_refused(client_for: ClientFor, peopl
 
 @pytest.mark.parametrize("asked", [{"type": "explode"}, {"type": "switch_scene"}, {"type": "panic", "params": {"level": "x"}},
                                    {"type": "set_volume", "params": {"input": "主播麦", "volume_db": "loud"}},
-                                   {"type": "extend", "params": {"minutes": []}}])
+                                   {"type": "extend", "params": {"minutes": []}},
+                                   {"type": "extend", "params": {"minutes": 15}}, {"type": "paste", "params": {}}])
 async def test_nonsense_is_refused_in_words(client_for: ClientFor, people: People, room: Room, redis: Any,
                                             asked: dict[str, Any]) -> None:
     await room.tell(redis)
@@ -157,6 +159,55 @@ async def test_nonsense_is_refused_in_words(client_for: ClientFor, people: Peopl
     assert answer.status_code == 200
     assert answer.json()["outcome"] == "refused"
     assert answer.json()["text"]
+
+
+async def test_a_fault_of_ours_is_not_called_an_old_page(client_for: ClientFor, people: People, room: Room, redis: Any,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_args: Any) -> None:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(control, "call_staff", broken)
+    client = await client_for(people.alice)
+    answer = await client.post(f"/live-sessions/{room.session}/control/commands", json={"type": "call_staff"})
+    assert answer.status_code == 500
+
+
+async def ends_at(room: Room) -> timedelta:
+    """Return by how much the booking ends later than it was made."""
+    found: datetime = await database.fetchval("SELECT ends_at FROM reservations WHERE id = $1", room.booking.id)
+    return found - room.booking.ends_at
+
+
+async def test_the_same_extension_from_two_phones_counts_once(client_for: ClientFor, people: People, room: Room) -> None:
+    await room.begins()
+    with clock.frozen_at(room.booking.ends_at - timedelta(minutes=5)):
+        phones = [await client_for(actor) for actor in (people.alice, people.bob)]
+        forms = []
+        for phone in phones:
+            page = (await phone.get(f"/live-sessions/{room.session}")).text
+            found = re.search(r'name="minutes" value="30"><input type="hidden" name="version" value="(\d+)"', page)
+            assert found
+            forms.append({"_token": token_of(page), "minutes": "30", "version": found[1]})
+        answers = [await phone.post(f"/live-sessions/{room.session}/extend", data=sent) for phone, sent in zip(phones, forms, strict=True)]
+        assert [answer.status_code for answer in answers] == [303, 409]
+        assert await ends_at(room) == timedelta(minutes=30)
+        stale = await phones[1].post(f"/live-sessions/{room.session}/end", data=forms[1])
+        assert stale.status_code == 409
+
+
+async def test_the_same_extension_from_phone_and_tablet_counts_once(client_for: ClientFor, people: People, room: Room,
+                                                                    redis: Any) -> None:
+    await room.begins()
+    await room.tell(redis)
+    with clock.frozen_at(room.booking.ends_at - timedelta(minutes=5)):
+        phones = [await client_for(actor) for actor in (people.alice, people.bob)]
+        seen = [(await phone.get(f"/live-sessions/{room.session}/control/state")).json()[0]["extend"][1] for phone in phones]
+        said = []
+        for phone, offer in zip(phones, seen, strict=True):
+            ask = {"type": "extend", "params": {"minutes": offer["minutes"], "version": offer["version"]}}
+            said.append((await phone.post(f"/live-sessions/{room.session}/control/commands", json=ask)).json())
+        assert [(one["outcome"], one["code"]) for one in said] == [("done", ""), ("refused", "stale")]
+        assert await ends_at(room) == timedelta(minutes=seen[0]["minutes"])
 
 
 async def test_a_picture_is_served_to_those_who_have_the_room(client_for: ClientFor, people: People, room: Room,
