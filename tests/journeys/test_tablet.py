@@ -120,7 +120,7 @@ def test_one_tap_takes_a_scene_and_everybody_sees_it(desk: Desk, phone: Phone, t
     session.reload()
     session.click("text=打开控制页")
     expect(tile(session, "双人")).to_have_attribute("aria-pressed", "true")
-    expect(session.locator("#lease-who")).to_contain_text("在操控")
+    expect(session.locator("#lease-who")).to_have_text("平板在操控")
     tablet.keyboard.press("3")
     expect(tile(session, "产品特写")).to_have_attribute("aria-pressed", "true")
     desk.check_accessibility(session)

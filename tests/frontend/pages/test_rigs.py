@@ -33,6 +33,7 @@ async def test_it_works(client_for: ClientFor, people: People, room: Room, redis
     assert board.status_code == 200
     assert "L1 号间" in board.text
     assert "等推流码" in board.text
+    assert "OBS 30.2" not in board.text, "a simulated rig says so in its chip, not in the words of a version"
     assert "没有报警" in board.text
 
 

@@ -109,9 +109,9 @@ async def test_the_first_who_commands_is_in_control_and_others_ask(studio: Studi
     assert (await command(studio.board, await seat(first, session.uid), SwitchScene("双人"))).outcome == Outcome.DONE
     await studio.shows(lambda s: s.plan.controller_device == first.device_id)
     await _heard(studio, lambda plan: plan.controller_device == first.device_id)
-    with pytest.raises(NotInControl):
+    with pytest.raises(NotInControl, match="The room’s tablet is in control"):
         await command(studio.board, await seat(second, session.uid), SwitchScene("双人"))
-    with pytest.raises(AskFirst):
+    with pytest.raises(AskFirst, match="The room’s tablet is in control"):
         await take_control(second, session.uid)
     await ask_control(second, session.uid)
     await studio.shows(lambda s: s.plan.asked_device == second.device_id)
