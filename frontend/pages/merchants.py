@@ -18,6 +18,7 @@ from frontend.pages.merchant_history import history_of
 from frontend.views import AnyRequest, app_redis, form, form_lists, page, see_other, whole
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
+from incubator.ground.audit.service import record_look
 from incubator.ground.errors import Forbidden, Invalid, KaiboError, NotFound
 from incubator.ground.rights import MERCHANT_ROLES, ROLE_NAMES, Actor, Role
 from incubator.invitations import queries as invitations, service as invitation_service
@@ -84,6 +85,9 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, form_name: str 
     is_whole = rights.can_see_whole(actor, file.id)
     warnings = rules.credit_code(file.credit_code, file.kind).warnings if file.credit_code else ()
     sessions = await live_sessions.of_merchant(actor, file.id) if is_whole else []
+    can_update = rights.can_update(actor, file.id)
+    if can_update and not actor.belongs_to(file.id):  # its form holds what the page masks: contact, phone, credit code
+        await record_look(actor, "merchant", file.id)
     return await page(
         request, "merchant.html", status=status, merchant=file, form_name=form_name, values=values or {}, errors=errors or {},
         warnings=[i18n.translate(w.msgid, dict(w.params)) for w in warnings],
@@ -91,7 +95,7 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, form_name: str 
         live_sessions=sessions, history=await history_of(file, sessions) if is_whole else [], is_whole=is_whole,
         role_names=ROLE_NAMES,
         kinds=rules.KINDS, statuses=rules.STATUSES, platforms=rules.PLATFORMS, chip=chip, now=clock.now(),
-        roles=sorted(MERCHANT_ROLES), can_update=rights.can_update(actor, file.id),
+        roles=sorted(MERCHANT_ROLES), can_update=can_update,
         can_change_status=rights.can_change_status(actor), can_change_members=rights.can_change_members(actor, file.id),
         can_add_at_once=rights.can_add_at_once(actor), invited=await invitations.sent(actor, file.id),
     )

@@ -1,12 +1,14 @@
 """The only writer of the audit: who did what to which thing, before and after, in the transaction of the deed itself."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from incubator.ground import clock, database
 from incubator.ground.jsons import dumps
 from incubator.ground.rights import Actor
 
+LOOK = timedelta(hours=1)  # so long a look counts as one
 INSERT = """
 INSERT INTO audit_entries (at, person, device, actor, merchant, verb, thing, thing_id, before, after, reason, request_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
@@ -34,12 +36,13 @@ async def record(
     )
 
 
-async def record_look(actor: Actor, thing: str, thing_id: int, reason: str = "") -> None:
-    """Write that somebody looked at personal data."""
+async def record_look(actor: Actor, thing: str, thing_id: int) -> None:
+    """Write that somebody was shown the personal data of others whole; once per person, thing and hour."""
+    now = clock.now()
     await database.execute(
-        "INSERT INTO audit_looks (at, person, thing, thing_id, reason) VALUES ($1, $2, $3, $4, $5)",
-        clock.now(), actor.person_id, thing, thing_id, reason,
-    )
+        "INSERT INTO audit_looks (at, person, thing, thing_id) SELECT $1, $2, $3, $4 WHERE NOT EXISTS"
+        " (SELECT FROM audit_looks WHERE person = $2 AND thing = $3 AND thing_id = $4 AND at > $5)",
+        now, actor.person_id, thing, thing_id, now - LOOK)
 
 
 async def seal_minutes() -> int:

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
 from booking.reservations import service as reservations
 from frontend.composition import answer_questions
+from incubator.ground import clock, database
 from studio.destinations import service as destinations
 from tests.frontend.pages.studio_rooms import make_room
 from tests.people import People
@@ -30,6 +32,29 @@ async def test_a_stranger_sees_nothing(people: People, client_for: Callable[[Any
     client = await client_for(people.charlie)
     assert (await client.get(f"/merchants/{people.sunrise_uid}")).status_code == 404
     assert "朝阳山药" not in (await client.get("/merchants")).text
+
+
+async def looks() -> list[tuple[int, str, int]]:
+    rows = await database.fetch("SELECT person, thing, thing_id FROM audit_looks ORDER BY id")
+    return [tuple(row) for row in rows]
+
+
+async def test_a_look_of_the_house_at_contacts_is_kept_once_an_hour(people: People, client_for: Callable[[Any], Any]) -> None:
+    dora, path = await client_for(people.dora), f"/merchants/{people.sunrise_uid}"
+    await dora.get(path)
+    await dora.get(path)
+    seen = (people.dora.person_id, "merchant", people.sunrise_id)
+    assert await looks() == [seen]
+    with clock.frozen_at(clock.now() + timedelta(minutes=61)):
+        await dora.get(path)
+    assert await looks() == [seen, seen]
+
+
+async def test_whoever_is_shown_nothing_of_others_whole_is_not_noted(people: People, client_for: Callable[[Any], Any]) -> None:
+    for actor in (people.alice, people.bob, people.aud):  # its own people; and auditors, to whom the page masks it
+        page = await (await client_for(actor)).get(f"/merchants/{people.sunrise_uid}")
+        assert page.status_code == 200
+    assert await looks() == []
 
 
 async def change(client: httpx.AsyncClient, people: People, what: str, **fields: str) -> httpx.Response:
