@@ -84,7 +84,6 @@ async def _make(started: datetime) -> None:
     await _weeks(town, started, show)
     await _show_soon(town, show, without([show], opened))
     await _handle_facts()
-    await database.execute("UPDATE installation SET seeded_at = now()")
 
 
 async def _open_centre() -> Town:

@@ -84,8 +84,8 @@ async def close_row(actor: Actor, row: Row, state: State, verb: str, fact: str, 
                     reason: str = "") -> None:
     """Bring a reservation to an end in that state, with audit and fact; `ends_at` None leaves its time as it was."""
     await database.execute(
-        "UPDATE reservations SET state = $2, closed_at = $3, closed_by = $4, reason = $5, ends_at = coalesce($6, ends_at),"
-        " version = version + 1 WHERE id = $1", row.id, state.value, clock.now(), actor.person_id, reason, ends_at)
+        "UPDATE reservations SET state = $2, closed_at = $3, reason = $4, ends_at = coalesce($5, ends_at),"
+        " version = version + 1 WHERE id = $1", row.id, state.value, clock.now(), reason, ends_at)
     after: dict[str, Any] = {"state": state.value} | ({"ends_at": ends_at} if ends_at else {})
     before: dict[str, Any] = {"state": row.state} | ({"ends_at": row.ends_at} if ends_at else {})
     await record(actor, verb, "reservation", row.id, before=before, after=after, merchant_id=row.merchant, reason=reason)

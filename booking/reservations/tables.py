@@ -40,7 +40,6 @@ class Reservation(Table, tablename="reservations"):
     checked_in_at = Timestamptz(null=True, default=None)
     checked_in_by = BigInt(null=True)
     closed_at = Timestamptz(null=True, default=None)
-    closed_by = BigInt(null=True)
     reason = Text(null=False)
     version = Integer(null=False)
     created_at = Timestamptz(null=False)

@@ -75,7 +75,7 @@ def _check(row: Row) -> None:
 
 async def _write(actor: Actor, row: Row, plan: Plan) -> None:
     await database.execute(
-        "UPDATE reservations SET state = 'confirmed', closed_at = NULL, closed_by = NULL, reason = '', version = version + 1"
+        "UPDATE reservations SET state = 'confirmed', closed_at = NULL, reason = '', version = version + 1"
         " WHERE id = $1", row.id)
     await tell(actor, "restore", "ReservationConfirmed", row.id, plan.merchant_id, before={"state": row.state},
                after={"state": State.CONFIRMED.value})

@@ -65,7 +65,7 @@ async def add_person(actor: Actor, *, name: str, name_latin: str = "", phone: st
         if person_id is None:
             raise AlreadyKnown()
         if kept is not None:
-            await database.execute("INSERT INTO accounts VALUES ($1, $2, $3)", person_id, kept, clock.now())
+            await database.execute("INSERT INTO accounts (person, password_hash) VALUES ($1, $2)", person_id, kept)
         await record(actor, "add_person", "person", person_id, after={"name": name, "account": kept is not None})
     return person_id
 
@@ -84,9 +84,8 @@ async def grant(actor: Actor, person_id: int, role: Role, scope: Scope, scope_id
     async with database.transaction():
         site_id, merchant_id = (scope_id if scope == s else None for s in ("site", "merchant"))
         grant_id = await database.fetchval(
-            "INSERT INTO grants (uid, person, role, scope, site, merchant, granted_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"
-            " ON CONFLICT DO NOTHING RETURNING id",
-            new_uid(), person_id, role, scope, site_id, merchant_id, clock.now(),
+            "INSERT INTO grants (uid, person, role, scope, site, merchant) VALUES ($1, $2, $3, $4, $5, $6)"
+            " ON CONFLICT DO NOTHING RETURNING id", new_uid(), person_id, role, scope, site_id, merchant_id,
         )
         if grant_id is not None:
             await record(actor, "grant", "person", person_id, merchant_id=merchant_id,
@@ -187,8 +186,7 @@ async def change_password(actor: Actor, old: str, new: str, keep_token: str | No
         raise Invalid.field("old", N_("This is not your present password."))
     fresh = await passwords.hashed(rules.checked_password(new, "new"))
     async with database.transaction():
-        await database.execute("UPDATE accounts SET password_hash = $2, password_changed_at = $3 WHERE person = $1",
-                               actor.person_id, fresh, clock.now())
+        await database.execute("UPDATE accounts SET password_hash = $2 WHERE person = $1", actor.person_id, fresh)
         await database.execute("DELETE FROM sign_ins WHERE person = $1 AND token_hash <> $2",
                                actor.person_id, token_hash(keep_token or ""))
         await record(actor, "change_password", "person", actor.person_id)
@@ -272,9 +270,8 @@ async def open_account(actor: Actor, person_id: int, reason: str, password: str 
     fresh = None if password is None else await passwords.hashed(rules.checked_password(password))
     async with database.transaction():
         await database.execute(
-            "UPDATE accounts SET disabled_at = NULL, password_hash = coalesce($2, password_hash),"
-            " password_changed_at = CASE WHEN $2::text IS NULL THEN password_changed_at ELSE $3 END WHERE person = $1",
-            person_id, fresh, clock.now())
+            "UPDATE accounts SET disabled_at = NULL, password_hash = coalesce($2, password_hash) WHERE person = $1",
+            person_id, fresh)
         await database.execute("DELETE FROM sign_ins WHERE person = $1", person_id)  # one that began while it was being closed
         await record(actor, "open_account", "person", person_id, after={"new_password": fresh is not None}, reason=reason)
 

@@ -24,7 +24,6 @@ class Account(Table, tablename="accounts"):
 
     person = BigInt(primary_key=True)
     password_hash = Text(null=False, secret=True)
-    password_changed_at = Timestamptz(null=False)
     disabled_at = Timestamptz(null=True, default=None)
 
 
@@ -38,7 +37,6 @@ class RoleGrant(Table, tablename="grants"):
     scope = Text(null=False)
     site = BigInt(null=True, default=None)
     merchant = BigInt(null=True, default=None)
-    granted_at = Timestamptz(null=False)
     ended_at = Timestamptz(null=True, default=None)
 
 
