@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from booking.policies.rules import Quota
+from booking.policies.rules import QUOTA_KINDS, Quota
 from incubator.ground import database
 from incubator.ground.values import Span
 from incubator.sites.queries import site
@@ -14,9 +14,10 @@ def used_sql(merchant: str, starts_at: str, ends_at: str, now: str, without: str
     A reservation counts in the week in which it starts, with its time of use. No-shows count; cancelled, expired and run-out
     ones do not.
     """
+    kinds = ", ".join(f"'{kind}'" for kind in sorted(QUOTA_KINDS))
     return f"""
 SELECT coalesce(sum(extract(epoch FROM r.ends_at - r.starts_at))::int / 60, 0)
-FROM reservations r JOIN units u ON u.id = r.unit AND u.kind = 'live_room'
+FROM reservations r JOIN units u ON u.id = r.unit AND u.kind IN ({kinds})
 WHERE r.merchant = {merchant} AND r.starts_at >= {starts_at} AND r.starts_at < {ends_at}
   AND r.state NOT IN ('cancelled', 'expired') AND (r.state <> 'held' OR r.hold_until > {now})
   AND r.id <> ALL({without}::bigint[])"""
@@ -32,7 +33,7 @@ async def week_min(site_id: int) -> int | None:
 
 
 async def used_min(merchant_id: int, week: Span, now: datetime, except_ids: tuple[int, ...] = ()) -> int:
-    """Return the minutes of live rooms that the merchant uses in the week; only under the merchant's lock is it certain."""
+    """Return the minutes that the merchant uses in the week of what has a quota; only under the merchant's lock is it certain."""
     found: int = await database.fetchval(USED, merchant_id, week.starts_at, week.ends_at, now, list(except_ids))
     return found
 

@@ -2,13 +2,12 @@
 
 from booking.reservations import rights, rules, slots
 from booking.reservations.planning import Plan
+from booking.reservations.queries import OF_PAGE, held_by
 from booking.reservations.refusals import TooManyHolds
 from booking.reservations.rules import HOLD_MIN
 from incubator.ground import clock, database
 from incubator.ground.errors import N_, Invalid
 from incubator.ground.rights import Actor
-
-LONGEST_KEY = 100
 
 
 async def own_hold(actor: Actor, page_key: str | None) -> list[int]:
@@ -19,23 +18,15 @@ async def own_hold(actor: Actor, page_key: str | None) -> list[int]:
     """
     if page_key is None:
         return []
-    if len(page_key) > LONGEST_KEY or not page_key.isprintable():
-        raise Invalid.field("page_key", N_("The key of a page has at most {most} printable characters."), most=LONGEST_KEY)
-    rows = await database.fetch(
-        "SELECT a.unit FROM reservations r JOIN allocations a ON a.reservation = r.id"
-        " WHERE r.person = $1 AND r.page_key = $2 AND r.state = 'held'", actor.person_id, page_key)
+    if not rules.is_page_key(page_key):
+        raise Invalid.field("page_key", N_("The key of a page has at most {most} printable characters."), most=rules.LONGEST_KEY)
+    rows = await database.fetch(f"SELECT unit FROM allocations WHERE reservation IN ({OF_PAGE})", actor.person_id, page_key)
     return [row["unit"] for row in rows]
 
 
 async def replace(actor: Actor, page_key: str | None) -> None:
     """Let the page's hold go: its next wish takes the place."""
-    if page_key is None:
-        return
-    rows = await database.fetch(
-        "UPDATE reservations SET state = 'expired', closed_at = $3, version = version + 1"
-        " WHERE person = $1 AND page_key = $2 AND state = 'held' RETURNING id", actor.person_id, page_key, clock.now())
-    if rows:
-        await slots.free([row["id"] for row in rows])
+    await slots.expire(await held_by(actor, page_key), clock.now())
 
 
 async def check_count(actor: Actor, plan: Plan) -> None:

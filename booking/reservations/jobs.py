@@ -33,7 +33,7 @@ async def release_holds(_args: dict[str, Any]) -> Outcome:
     for row in rows:
         async with database.transaction():
             await slots.lock(row["units"], None, [row["id"]])
-            released += await slots.release_run_out([row["id"]], now)
+            released += await slots.expire([row["id"]], now, only_run_out=True)
     deleted = await database.execute(
         "DELETE FROM reservations WHERE state = 'expired' AND number IS NULL AND hold_until < $1", now - KEPT)
     return outcome("released", count=released, deleted=deleted)

@@ -14,6 +14,7 @@ from booking.offers.rules import free_spans
 from booking.policies.queries import quota_of
 from booking.policies.rules import Quota
 from booking.reservations import questions, rights
+from booking.reservations.rules import is_page_key
 from booking.reservations.tables import State
 from booking.units.queries import units_by_id
 from incubator.accounts.rules import visible
@@ -241,13 +242,14 @@ async def check_in_codes(actor: Actor, facts_seen: Sequence[ReservationFacts]) -
     return {row["uid"]: row["check_in_code"] for row in rows}
 
 
+OF_PAGE = "SELECT id FROM reservations WHERE person = $1 AND page_key = $2 AND state = 'held'"
+
+
 async def held_by(actor: Actor, page_key: str | None) -> list[int]:
     """Return the hold that the actor's page has, by its inner id; another wish of the page will take its place."""
-    if page_key is None or not page_key.isprintable():
+    if page_key is None or not is_page_key(page_key):
         return []
-    rows = await database.fetch(
-        "SELECT id FROM reservations WHERE person = $1 AND page_key = $2 AND state = 'held'", actor.person_id, page_key)
-    return [row["id"] for row in rows]
+    return [row["id"] for row in await database.fetch(OF_PAGE, actor.person_id, page_key)]
 
 
 class Follower(msgspec.Struct, frozen=True):

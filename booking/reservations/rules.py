@@ -16,6 +16,7 @@ from incubator.sites.queries import SiteFacts
 
 HOLD_MIN = 5
 MOST_HOLDS, MOST_HOLDS_OF_STAFF = 12, 60
+LONGEST_KEY = 100
 LONGEST_TITLE = 80
 LONGEST_REASON = 200
 YEARS = (2000, 2200)
@@ -48,6 +49,11 @@ class Place(msgspec.Struct, frozen=True):
 def calendar_window(span: Span) -> Span:
     """Return the stretch of calendar that judging this span needs."""
     return Span(span.starts_at - NEAREST, span.ends_at + NEAREST)
+
+
+def is_page_key(text: str) -> bool:
+    """Tell whether a page can be known by this: short, and printable."""
+    return len(text) <= LONGEST_KEY and text.isprintable()
 
 
 def checked_title(text: str) -> str:

@@ -340,9 +340,7 @@ async def cancel(actor: Actor, uid: UUID, *, reason: str = "", version: int | No
     async with database.transaction():
         _, row = await entered(seen, version=version)
         if row.state == State.HELD:
-            await database.execute(
-                "UPDATE reservations SET state = 'expired', closed_at = $2, version = version + 1 WHERE id = $1",
-                row.id, clock.now())
+            await slots.expire([row.id], clock.now())
         elif row.state not in (State.PENDING, *STANDING):
             raise WrongState(state=STATE_NAMES[row.state])
         elif row.starts_at <= clock.now():

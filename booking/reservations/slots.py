@@ -179,11 +179,14 @@ async def free(reservation_ids: Collection[int]) -> None:
     await database.execute("UPDATE allocations SET holds = false WHERE reservation = ANY($1) AND holds", list(reservation_ids))
 
 
-async def release_run_out(reservation_ids: Collection[int], now: datetime) -> int:
-    """Let go holds that ran out, and return how many; under the lock of a unit that they take."""
+async def expire(reservation_ids: Collection[int], now: datetime, *, only_run_out: bool = False) -> int:
+    """Let go holds, or of these those alone that ran out, and return how many; under the lock of a unit that they take."""
+    if not reservation_ids:
+        return 0
     rows = await database.fetch(
         "UPDATE reservations SET state = 'expired', closed_at = $2, version = version + 1"
-        " WHERE id = ANY($1) AND state = 'held' AND hold_until <= $2 RETURNING id", list(reservation_ids), now)
+        " WHERE id = ANY($1) AND state = 'held' AND (NOT $3 OR hold_until <= $2) RETURNING id",
+        list(reservation_ids), now, only_run_out)
     if rows:
         await free([row["id"] for row in rows])
     return len(rows)
@@ -202,7 +205,7 @@ async def _in_the_way(locked: Locked, ids: list[int], claims: Sequence[Claim], d
             raise OverQuota(**quota.figures(demand.minutes))
     run_out = {row["reservation"] for row in rows if row["is_run_out"]}
     if run_out:
-        await release_run_out(run_out, now)
+        await expire(run_out, now, only_run_out=True)
     return [
         Taken(row["unit"], row["reservation"], Span(row["taken_from"], row["taken_to"]))
         for row in rows if row["reservation"] is not None and not row["is_run_out"]

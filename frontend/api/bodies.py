@@ -7,8 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from booking.reservations.holding import LONGEST_KEY
-from booking.reservations.rules import LONGEST_TITLE, YEARS
+from booking.reservations.rules import LONGEST_KEY, LONGEST_TITLE, YEARS
 from frontend.errors import Malformed, WrongContentType
 from frontend.views import AnyRequest
 from incubator.ground.errors import N_, FieldError, Invalid

@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from booking.offers import queries as offers
 from booking.offers.queries import Offer, Offers
 from booking.policies.queries import quota_of
+from booking.policies.rules import QUOTA_KINDS
 from booking.reservations import queries as reservations, rights, service
 from booking.units import queries as units
 from booking.units.rules import KIND_NAMES
@@ -261,7 +262,7 @@ NO_MERCHANT = N_("You belong to no merchant here, or have not chosen for whom yo
 
 
 async def _quota(actor: Actor, site: SiteFacts, merchant_id: int | None, query: Query) -> QuotaBar | None:
-    if merchant_id is None or query.kind != "live_room" or rights.is_staff(actor, site.id):
+    if merchant_id is None or query.kind not in QUOTA_KINDS or rights.is_staff(actor, site.id):
         return None
     noon = site.day(query.day).starts_at + timedelta(hours=12)
     quota = await quota_of(merchant_id, site.id, noon, clock.now())

@@ -27,7 +27,6 @@ from studio.rigs.rights import can_change_rig
 from studio.rigs.service import poke
 
 log = structlog.get_logger()
-PANIC_CHANNEL = "studio_panic"
 PATIENCE = timedelta(seconds=15)  # how long the one in control may leave a request to take over unanswered
 CLAIM_PATIENCE_S = 0.5
 ROW_PATIENCE_S = 2.0  # the row of a panic; the other way is open meanwhile
@@ -191,7 +190,7 @@ async def _write_panic(body: wire.PanicBody) -> None:
             "INSERT INTO panic_calls (id, rig, level, person, device, called_at) VALUES ($1, $2, $3, $4, $5, now())"
             " ON CONFLICT (id) DO NOTHING",  # the director may have been told by Redis, and have written first
             body.id, body.rig, body.level, body.sender.person, body.sender.device)
-        await database.execute("SELECT pg_notify($1, $2)", PANIC_CHANNEL, f"{body.rig} {body.id}")
+        await database.execute("SELECT pg_notify($1, $2)", wire.PANIC_CHANNEL, f"{body.rig} {body.id}")
 
 
 HOLDER = """

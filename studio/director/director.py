@@ -26,7 +26,6 @@ from studio.rigs.queries import link_of
 from studio.rigs.service import POKE_CHANNEL
 
 log = structlog.get_logger()
-PANIC_CHANNEL = "studio_panic"
 PATIENCE_S = 4.0
 BEAT_EVERY_S = 5.0
 AWAY = (*database.LOST, *database.BUSY, TimeoutError, KaiboError)
@@ -135,7 +134,7 @@ class Director:
             try:
                 connection.add_termination_listener(lambda *_, gone=gone: gone.set())
                 await connection.add_listener(POKE_CHANNEL, lambda *said: self._poked(said[3]))
-                await connection.add_listener(PANIC_CHANNEL, lambda *said: self._panicked(said[3]))
+                await connection.add_listener(wire.PANIC_CHANNEL, lambda *said: self._panicked(said[3]))
                 self._look_at_everything()
                 await gone.wait()
             except AWAY:

@@ -12,6 +12,7 @@ VERSION = 1
 # What a client raises while Redis is away: connecting raises a bare OSError.
 AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 
+PANIC_CHANNEL = "studio_panic"  # PostgreSQL's: the second way of a panic
 COMMAND_LIFE_S = 2.0  # a command that was not taken up by then has expired
 PANIC_LIFE_S = 30  # a panic may wait for a director that is just taking over
 SNAPSHOT_LIFE_S = 5  # a dead director shows as stale after this time

@@ -41,3 +41,17 @@ def test_nobody_asks_the_clock_but_the_clock() -> None:
 def test_nobody_locks_harder_than_needed() -> None:
     """A plain FOR UPDATE on a merchant deadlocks with any child insert."""
     assert importing(r"FOR UPDATE") == set()
+
+
+def test_one_door_lets_holds_go() -> None:
+    assert importing(r"SET state = 'expired'") == {"booking/reservations/slots.py"}
+
+
+def test_the_channel_of_a_panic_has_one_name() -> None:
+    assert importing(r"[\"']studio_panic[\"']") == {"studio/director/wire.py"}
+
+
+def test_what_has_a_quota_is_said_once() -> None:
+    written = importing(r"live_room")
+    assert "booking/policies/rules.py" in written
+    assert "booking/policies/queries.py" not in written

@@ -51,6 +51,13 @@ async def test_a_hold_needs_its_page(people: People, rooms: Rooms) -> None:
             await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key=key)
 
 
+async def test_a_key_that_cannot_be_finds_no_hold(people: People, rooms: Rooms) -> None:
+    await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a" * 100)
+    assert len(await queries.held_by(people.alice, "a" * 100)) == 1
+    for key in (None, "a" * 101, "a\x00"):
+        assert await queries.held_by(people.alice, key) == []
+
+
 async def test_a_person_keeps_few_slots_and_the_desk_more(
         people: People, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another page is another hold, so without a bound one person could keep the whole day."""
