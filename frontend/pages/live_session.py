@@ -19,12 +19,13 @@ from frontend.composition import AWAY
 from frontend.errors import status_of
 from frontend.pages.booking_words import Chip, day_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
-from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, PLATFORM_NAMES, live_chip, view_of
+from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, live_chip, view_of
 from frontend.views import AnyRequest, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
+from incubator.merchants.rules import PLATFORMS
 from incubator.sites.queries import SiteFacts, first_site
 from studio.control import service as control
 from studio.control.queries import seat
@@ -63,7 +64,7 @@ async def _parts(request: AnyRequest, uid: UUID, **extra: Any) -> dict[str, Any]
     return {
         "v": view, "mark": mark, "now_ms": ms(clock.now()), "ends_ms": ms(session.ends_at), "opens_at": facts.blocked.starts_at,
         "outputs": [(value, i18n.gettext(name), i18n.gettext(OUTPUT_NOTES[value])) for value, name in OUTPUT_NAMES.items()],
-        "platforms": [(value, i18n.gettext(name)) for value, name in PLATFORM_NAMES.items()],
+        "platforms": [(value, i18n.gettext(name)) for value, name in PLATFORMS.items()],
         "aired": timedelta(seconds=session.seconds_on_air()), "recorded": timedelta(seconds=session.seconds_recorded()),
         "needs_sign_out": has_client_span and session.account_left_at is None, "key_error": "", "error": "", "done_text": "",
     } | extra

@@ -17,10 +17,6 @@ from studio.control.switchboard import Seen
 from studio.director.wire import OutputPhase, RigSnapshot
 from studio.live_sessions.queries import AsRun, LiveSession
 
-PLATFORM_NAMES = {
-    "douyin": N_("Douyin"), "kuaishou": N_("Kuaishou"), "taobao": N_("Taobao"), "wechat_channels": N_("WeChat Channels"),
-    "xiaohongshu": N_("Xiaohongshu"), "pinduoduo": N_("Pinduoduo"), "jd": N_("JD"), "other": N_("Other"),
-}
 OUTPUT_NAMES = {"stream": N_("Stream"), "client": N_("Platform client"), "record": N_("Record only")}
 OUTPUT_NOTES = {
     "stream": N_("With the platform’s key; the usual way"),

@@ -21,15 +21,15 @@ KINDS = {
     "natural_person": N_("Natural person"),
 }
 STATUSES = {"active": N_("Active"), "paused": N_("Paused"), "left": N_("Left")}
-PLATFORMS = {
-    "taobao": N_("Taobao"),
-    "tmall": N_("Tmall"),
-    "pinduoduo": N_("Pinduoduo"),
-    "jd": N_("JD"),
+PLATFORMS = {  # of shops and of live sessions alike
     "douyin": N_("Douyin"),
     "kuaishou": N_("Kuaishou"),
+    "taobao": N_("Taobao"),
+    "tmall": N_("Tmall"),
     "wechat_channels": N_("WeChat Channels"),
     "xiaohongshu": N_("Xiaohongshu"),
+    "pinduoduo": N_("Pinduoduo"),
+    "jd": N_("JD"),
     "other": N_("Other platform"),
 }
 

@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-PLATFORMS = ("douyin", "kuaishou", "taobao", "wechat_channels", "xiaohongshu", "pinduoduo", "jd", "other")
-
 
 class SessionState(StrEnum):
     """How far a live session is prepared; whether it is on air is said by its rig, not here."""

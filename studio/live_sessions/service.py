@@ -8,11 +8,12 @@ from incubator.ground.audit.service import record
 from incubator.ground.database import retried
 from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, NotFound, Stale
 from incubator.ground.rights import Actor
+from incubator.merchants.rules import PLATFORMS
 from studio.destinations.rights import can_see
 from studio.destinations.service import SessionOver
 from studio.live_sessions import rights
 from studio.live_sessions.preparation import booked, refresh_plan
-from studio.live_sessions.rules import PLATFORMS, Output, SessionState
+from studio.live_sessions.rules import Output, SessionState
 from studio.rigs.rules import Cleanliness
 from studio.rigs.service import poke, set_cleanliness
 

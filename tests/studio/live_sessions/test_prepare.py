@@ -138,6 +138,9 @@ async def test_the_output_is_chosen_until_something_is_sent(studio: Studio) -> N
         await service.choose_output(studio.people.bob, session.uid, "record", "", version=session.version)
     with pytest.raises(Invalid):
         await service.choose_output(studio.people.bob, session.uid, "fax", "", version=version)
+    with pytest.raises(Invalid):
+        await service.choose_output(studio.people.bob, session.uid, "client", "fax", version=version)
+    version = await service.choose_output(studio.people.bob, session.uid, "client", "tmall", version=version)  # as a shop may be
     with pytest.raises(NotFound):
         await service.choose_output(studio.people.charlie, session.uid, "record", "", version=version)
     await database.execute(
