@@ -1,5 +1,8 @@
 """A bad value stops the start and is named."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from incubator.ground.settings import BadSetting, load
@@ -30,3 +33,32 @@ def test_a_demo_does_not_listen_beyond_loopback() -> None:
 def test_cookies_are_secure_behind_https_only() -> None:
     assert load({"KAIBO_BASE_URL": "https://kaibo.example"}).is_secure
     assert not load({}).is_secure
+
+
+def test_the_readme_names_every_variable() -> None:
+    asked: list[str] = []
+
+    class Asked(dict[str, str]):
+        def get(self, name: str, default: str = "") -> str:
+            asked.append(name)
+            return default
+
+    load(Asked())
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    assert len(asked) > 10
+    assert [name for name in asked if f"`{name}`" not in readme and f"`{name}=" not in readme and f"{name}=" not in readme] == []
+
+
+def _is_there(house: Path, named: str) -> bool:
+    """Tell whether a file, folder or function that a text names exists."""
+    module, _, name = named.rpartition(".")
+    source = house / f"{module}.py"
+    return (house / named).exists() or (source.exists() and f"def {name}(" in source.read_text("utf-8"))
+
+
+def test_the_readme_and_the_tour_name_what_is_there() -> None:
+    house = Path(__file__).parents[3]
+    path = re.compile(r"`((?:incubator|booking|studio|frontend|tests|docs)/[\w/]+(?:\.\w+)?)`")
+    named = [found for text in ("README.md", "docs/tour.md") for found in path.findall((house / text).read_text("utf-8"))]
+    assert len(named) > 25
+    assert [one for one in named if not _is_there(house, one)] == []
