@@ -1,7 +1,7 @@
 """Tablets: whose token that is, what it shows, and which reservation of its room it may command."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -9,12 +9,11 @@ import msgspec
 from booking.checkin.rights import can_see_devices
 from booking.offers.queries import LONGEST
 from booking.reservations.queries import FACTS, ReservationFacts, facts_of
+from booking.reservations.questions import cut_off
 from booking.reservations.tables import State
 from incubator.ground import clock, database
 from incubator.ground.errors import Forbidden
 from incubator.ground.rights import Actor
-
-OVERRUN_MIN = 5
 
 
 class DeviceFacts(msgspec.Struct, frozen=True):
@@ -93,16 +92,19 @@ async def devices(actor: Actor, site_id: int) -> list[DeviceFacts]:
     return [DeviceFacts(*row) for row in rows]
 
 
-async def current_for(unit_id: int, overrun_min: int = OVERRUN_MIN) -> ReservationFacts | None:
+async def current_for(unit_id: int) -> ReservationFacts | None:
     """Return the reservation of a room that its tablet may command now: from check-in to cut-off; None: nobody's.
 
-    Cut-off is `overrun_min` after the end, never beyond the reservation's own blocked interval.
+    Where nothing is stopped by itself, until the end of the reservation's own blocked interval.
     """
     now = clock.now()
     rows = await database.fetch(
-        f"{FACTS} WHERE r.unit = $1 AND r.state = $2 AND r.starts_at > $3 AND a.holds AND a.blocked @> $4::timestamptz"
-        " AND r.ends_at > $5", unit_id, State.CHECKED_IN, now - LONGEST, now, now - timedelta(minutes=overrun_min))
-    return facts_of(rows[0]) if rows else None
+        f"{FACTS} WHERE r.unit = $1 AND r.state = $2 AND r.starts_at > $3 AND a.holds AND a.blocked @> $4::timestamptz",
+        unit_id, State.CHECKED_IN, now - LONGEST, now)
+    if not rows:
+        return None
+    cut_off_at = await cut_off(rows[0]["id"])
+    return facts_of(rows[0]) if cut_off_at is None or now < cut_off_at else None
 
 
 async def waiting_for(unit_id: int) -> ReservationFacts | None:

@@ -128,8 +128,7 @@ async def screen_of(request: AnyRequest) -> Screen:
     if device is None or not device.is_paired or device.unit_id is None:
         return await _pairing(request, device, token)
     actor = await checkin.device_actor(token, request_id_of(request))
-    rig = await rig_of_unit(device.unit_id)
-    current = await checkin.current_for(device.unit_id, 5 if rig is None else rig.overrun_min)
+    current = await checkin.current_for(device.unit_id)
     if actor is not None and current is not None:
         controls = await _control(request, actor, current)
         if controls is not None:

@@ -14,6 +14,7 @@ from incubator.ground.rights import Actor
 from studio.control import rights
 from studio.destinations.rights import can_see
 from studio.director.wire import Sender
+from studio.live_sessions.queries import TURN
 from studio.live_sessions.rights import is_kept_from
 from studio.live_sessions.rules import HOLDING, cut_off
 
@@ -53,15 +54,12 @@ class Seat(msgspec.Struct, frozen=True):
         return self.may_command and now < self.until
 
 
-SEAT = """
+SEAT = f"""
 SELECT s.id, s.uid, s.state, r.id AS rig_id, r.uid AS rig_uid, coalesce(r.zone, '') AS zone,
-       coalesce(r.overrun_min, 5) AS overrun_min, v.unit, v.site, v.merchant, v.person, v.state AS reservation_state,
-       v.checked_in_at, v.checked_in_by, v.ends_at,
-       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
-       AS blocked_until,
-       (SELECT min(lower(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
-       AS blocked_from
-FROM live_sessions s JOIN reservations v ON v.id = s.reservation LEFT JOIN rigs r ON r.id = s.rig WHERE s.uid = $1"""
+       v.unit, v.site, v.merchant, v.person, v.state AS reservation_state, v.checked_in_at, v.checked_in_by, v.ends_at,
+       turn.overrun_min, turn.blocked_until, turn.blocked_from
+FROM live_sessions s JOIN reservations v ON v.id = s.reservation LEFT JOIN rigs r ON r.id = s.rig {TURN}
+WHERE s.uid = $1"""
 
 
 async def seat(actor: Actor, session_uid: UUID) -> Seat:

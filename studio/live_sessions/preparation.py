@@ -19,6 +19,7 @@ from incubator.ground.rights import Role
 from incubator.ground.values import new_uid
 from incubator.merchants.queries import members
 from studio.destinations.service import drop_sealed
+from studio.live_sessions.queries import TURN
 from studio.live_sessions.rules import HOLDING, PREPARED, SessionState, cut_off, prepare_at
 from studio.rigs.rules import Cleanliness
 from studio.rigs.service import poke, set_cleanliness
@@ -71,13 +72,12 @@ class Booked(msgspec.Struct, frozen=True):
         return prepare_at(self.starts_at, self.lead_min)
 
 
-BOOKED = """
+BOOKED = f"""
 SELECT v.id, v.state, coalesce(v.number, ''), v.unit, u.name, u.name_en, v.merchant, v.starts_at, v.ends_at, v.closed_at,
-       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds),
-       r.id, coalesce(r.lead_min, 15), coalesce(r.overrun_min, 5), s.id, s.uid, coalesce(s.state, ''), s.rig,
+       turn.blocked_until, r.id, coalesce(r.lead_min, 15), turn.overrun_min, s.id, s.uid, coalesce(s.state, ''), s.rig,
        coalesce(s.output, 'stream')
 FROM reservations v JOIN units u ON u.id = v.unit LEFT JOIN rigs r ON r.unit = u.id AND r.is_enabled
-LEFT JOIN live_sessions s ON s.reservation = v.id WHERE u.kind = 'live_room' AND """
+LEFT JOIN live_sessions s ON s.reservation = v.id {TURN} WHERE u.kind = 'live_room' AND """
 
 
 async def _booked(condition: str, *args: Any) -> Booked | None:

@@ -15,6 +15,7 @@ from incubator.ground.rights import Actor
 from studio.destinations.rights import can_paste, can_see
 from studio.live_sessions import rights
 from studio.live_sessions.rules import cut_off
+from studio.rigs.rules import OVERRUN_MIN
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -130,7 +131,14 @@ class LiveSession(msgspec.Struct, frozen=True):
         return sum(span.seconds(now) for span in self.recordings)
 
 
-BODY = """
+# What `rules.cut_off` needs of a reservation v and its rig r, and the interval that the session has the room.
+TURN = f"""
+LEFT JOIN LATERAL (
+    SELECT coalesce(r.overrun_min, {OVERRUN_MIN}) AS overrun_min, min(lower(a.blocked)) AS blocked_from,
+           max(upper(a.blocked)) AS blocked_until
+    FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds
+) AS turn ON true"""
+BODY = f"""
 SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output, s.platform, s.ended_at, s.shown_live_at,
        s.account_left_at, s.key_reset_at, s.controller_person, s.controller_device,
        v.uid AS reservation_uid, v.version AS reservation_version, coalesce(v.number, '') AS number, v.state AS reservation_state,
@@ -139,18 +147,14 @@ SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output
        m.uid AS merchant_uid, coalesce(m.short_name, '') AS merchant_name,
        r.id AS rig_id, r.uid AS rig_uid, coalesce(r.driver, '') AS driver, coalesce(r.canvas_width, 0) AS canvas_width,
        coalesce(r.canvas_height, 0) AS canvas_height, coalesce(r.audio_through_obs, false) AS audio_through_obs,
-       coalesce(r.cleanliness, 'clean') AS cleanliness, coalesce(r.overrun_min, 5) AS overrun_min,
-       (SELECT max(upper(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
-       AS blocked_until,
-       (SELECT min(lower(a.blocked)) FROM allocations a WHERE a.reservation = v.id AND a.unit = v.unit AND a.holds)
-       AS blocked_from,
+       coalesce(r.cleanliness, 'clean') AS cleanliness, turn.overrun_min, turn.blocked_until, turn.blocked_from,
        coalesce(sp.name, '') AS shown_live_by, coalesce(ap.name, '') AS account_left_by,
        coalesce(kp.name, '') AS key_reset_by, coalesce(ci.name, '') AS checked_in_by,
        coalesce(cd.label, cp.name, '') AS controller_name,
        d.shown, d.expires_at, d.pasted_at, coalesce(dp.name, '') AS pasted_by, d.wiped_at, d.version AS key_version
 FROM live_sessions s
 JOIN reservations v ON v.id = s.reservation JOIN units u ON u.id = v.unit
-LEFT JOIN merchants m ON m.id = v.merchant LEFT JOIN rigs r ON r.id = s.rig
+LEFT JOIN merchants m ON m.id = v.merchant LEFT JOIN rigs r ON r.id = s.rig {TURN}
 LEFT JOIN destinations d ON d.live_session = s.id LEFT JOIN people dp ON dp.id = d.pasted_by
 LEFT JOIN people sp ON sp.id = s.shown_live_by LEFT JOIN people ap ON ap.id = s.account_left_by
 LEFT JOIN people kp ON kp.id = s.key_reset_by LEFT JOIN people ci ON ci.id = v.checked_in_by

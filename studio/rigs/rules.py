@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from incubator.ground.errors import N_, FieldError
 
+OVERRUN_MIN = 5  # how long after its end a session is stopped, unless a rig says otherwise
 STAND_BY_WORDS = ("稍后", "稍候", "待机", "马上回来", "stand-by", "stand by", "standby", "back soon", "brb")
 
 

@@ -55,3 +55,10 @@ def test_what_has_a_quota_is_said_once() -> None:
     written = importing(r"live_room")
     assert "booking/policies/rules.py" in written
     assert "booking/policies/queries.py" not in written
+
+
+def test_how_long_a_session_has_its_room_is_said_once() -> None:
+    assert importing(r"coalesce\(r\.overrun_min") == {"studio/live_sessions/queries.py"}
+    assert importing(r"OVERRUN_MIN = ") == {"studio/rigs/rules.py"}
+    assert {name for name in importing(r"(lower|upper)\(a\.blocked\)") if name.startswith("studio/")} == {
+        "studio/live_sessions/queries.py"}

@@ -1,15 +1,15 @@
 """Check-in by four digits or a tap; tablets paired by staff and revoked."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from booking.checkin import queries as devices, service
 from booking.checkin.service import PairingExpired
-from booking.reservations import queries, service as reservations
+from booking.reservations import queries, questions, service as reservations
 from booking.reservations.queries import ReservationFacts
-from booking.reservations.refusals import AlreadyCheckedIn, NotYet, TooManyMisses, WrongCode, WrongState
+from booking.reservations.refusals import AlreadyCheckedIn, CutOff, NotYet, TooManyMisses, WrongCode, WrongState
 from booking.units.queries import UnitFacts
 from incubator.ground import clock, database
 from incubator.ground.errors import Forbidden, NotFound
@@ -145,7 +145,11 @@ async def test_a_tablet_never_reads_the_code(people: People, rooms: Rooms) -> No
     assert set(await queries.check_in_codes(people.dora, [made])) == {made.uid}
 
 
-async def test_a_tablet_commands_from_check_in_to_cut_off(people: People, rooms: Rooms) -> None:
+async def test_a_tablet_commands_from_check_in_to_cut_off(people: People, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_20_past(_reservation_id: int) -> datetime:
+        return at(17, 20)
+
+    monkeypatch.setattr(questions, "cut_offs", [at_20_past])
     made, device = await booked(people.alice, rooms.one, at(15)), await tablet(people, rooms.one)
     with clock.frozen_at(at(15)):
         with pytest.raises(Forbidden):
@@ -158,6 +162,13 @@ async def test_a_tablet_commands_from_check_in_to_cut_off(people: People, rooms:
     with clock.frozen_at(at(17, 19)):
         assert await devices.current_for(rooms.one.id) is not None
     with clock.frozen_at(at(17, 20)):
+        assert await devices.current_for(rooms.one.id) is None
+        for deed in (reservations.extend(device, made.uid, 15), reservations.end_early(device, made.uid)):
+            with pytest.raises(CutOff):
+                await deed
+        monkeypatch.setattr(questions, "cut_offs", [])  # where nothing is stopped by itself
+        assert await devices.current_for(rooms.one.id) is not None
+    with clock.frozen_at(at(17, 30)):
         assert await devices.current_for(rooms.one.id) is None
     entry = await database.fetchrow("SELECT person, device FROM audit_entries WHERE verb = 'extend' ORDER BY id DESC LIMIT 1")
     assert (entry["person"], entry["device"]) == (people.dora.person_id, device.device_id)

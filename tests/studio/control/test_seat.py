@@ -71,6 +71,13 @@ async def test_who_booked_for_a_merchant_and_left_it_sees_nothing(studio: Studio
         await seat(left, session.uid)
 
 
+async def test_who_may_type_the_code_reads_it_and_nobody_else(studio: Studio) -> None:
+    session, people = await studio.session_of(await studio.book(state="confirmed")), studio.people
+    device = await tablet(studio.unit, people.site.id)
+    for actor, code in ((people.alice, "4718"), (people.dora, "4718"), (people.aud, ""), (device, "")):
+        assert (await live_session(actor, session.uid)).check_in_code == code, actor.name
+
+
 async def test_before_check_in_the_party_only_watches(studio: Studio) -> None:
     session = await studio.session_of(await studio.book(state="confirmed"))
     place = await seat(studio.people.alice, session.uid)
