@@ -57,11 +57,6 @@ def current_tag() -> str:
     return TAGS[_code.get()]
 
 
-def current_locale() -> Locale:
-    """Return the language in use as Babel wants it."""
-    return LOCALES[_code.get()]
-
-
 def current_zone() -> ZoneInfo:
     """Return the time zone in which moments are told."""
     return _zone.get()

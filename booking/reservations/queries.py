@@ -11,10 +11,8 @@ import msgspec
 
 from booking.offers.queries import LONGEST, rooms_within
 from booking.offers.rules import free_spans
-from booking.policies.queries import quota_of
-from booking.policies.rules import Quota
 from booking.reservations import questions, rights
-from booking.reservations.rules import is_page_key
+from booking.reservations.rules import STANDING, is_page_key
 from booking.reservations.tables import State
 from booking.units.queries import units_by_id
 from incubator.accounts.rules import visible
@@ -22,7 +20,7 @@ from incubator.ground import clock, database
 from incubator.ground.errors import NotFound
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
-from incubator.sites.queries import SiteFacts, site
+from incubator.sites.queries import site
 
 
 class ReservationFacts(msgspec.Struct, frozen=True):
@@ -222,7 +220,7 @@ async def coming(actor: Actor, limit: int = 10) -> tuple[ReservationFacts, ...]:
         f"{FACTS} WHERE (r.merchant = $1 OR (r.merchant IS NULL AND r.person = $2)"
         " OR (r.host = $2 AND (r.merchant IS NULL OR $7::bigint[] IS NULL OR r.merchant = ANY($7))))"
         " AND r.state = ANY($3) AND r.starts_at > $4 AND r.ends_at > $5 ORDER BY r.starts_at LIMIT $6",
-        actor.merchant_id, actor.person_id, [State.PENDING, State.CONFIRMED, State.CHECKED_IN], now - LONGEST, now, limit, own)
+        actor.merchant_id, actor.person_id, [State.PENDING, *STANDING], now - LONGEST, now, limit, own)
     return tuple(facts_of(row) for row in rows)
 
 
@@ -280,7 +278,7 @@ async def extension_room(found: ReservationFacts) -> int:
     unit = (await units_by_id([found.unit_id]))[found.unit_id]
     facts_of_site = await site(found.site_id)
     longest = min(timedelta(minutes=unit.max_use_min) - found.span.length, timedelta(hours=2))
-    if longest <= timedelta(0) or found.state not in (State.CONFIRMED, State.CHECKED_IN):
+    if longest <= timedelta(0) or found.state not in STANDING:
         return 0
     cut_off_at = await questions.cut_off(found.id)
     if cut_off_at is not None and clock.now() >= cut_off_at:
@@ -291,8 +289,3 @@ async def extension_room(found: ReservationFacts) -> int:
         if span.starts_at <= found.starts_at and found.ends_at < span.ends_at:
             return Span(found.ends_at, span.ends_at).minutes // unit.step_min * unit.step_min
     return 0
-
-
-async def quota_left(merchant_id: int, facts_of_site: SiteFacts, moment: datetime, except_ids: tuple[int, ...] = ()) -> Quota:
-    """Return the merchant's quota in the week in which the moment lies, shown before booking."""
-    return await quota_of(merchant_id, facts_of_site.id, moment, clock.now(), except_ids)

@@ -83,26 +83,6 @@ async def actor_of(person_id: int, request_id: str = "") -> Actor | None:
     return None if row is None else _session(row, request_id, True).actor
 
 
-class PersonRow(msgspec.Struct, frozen=True):
-    """One person as lists show them."""
-
-    id: int
-    uid: UUID
-    name: str
-    name_latin: str
-    phone: str | None
-    email: str | None
-
-
-async def people(search: str = "", limit: int = 50) -> list[PersonRow]:
-    """Return people found by name, pinyin or phone, in order of name."""
-    rows = await database.fetch(
-        "SELECT id, uid, name, name_latin, phone, email FROM people"
-        " WHERE $1 = '' OR search LIKE '%' || $1 || '%' OR phone LIKE $1 || '%' ORDER BY name, id LIMIT $2",
-        search.lower().replace("%", "").replace("_", ""), limit)
-    return [PersonRow(*row) for row in rows]
-
-
 async def house_people(role: Role) -> list[int]:
     """Return the ids of the people who hold a house role now, for notices."""
     rows = await database.fetch(

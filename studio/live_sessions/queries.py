@@ -14,7 +14,7 @@ from incubator.ground.jsons import loads
 from incubator.ground.rights import Actor
 from studio.destinations.rights import can_paste, can_see
 from studio.live_sessions import rights
-from studio.live_sessions.rules import cut_off
+from studio.live_sessions.rules import OVER, cut_off
 from studio.rigs.rules import OVERRUN_MIN
 
 
@@ -100,10 +100,14 @@ class LiveSession(msgspec.Struct, frozen=True):
     may_declare: bool
 
     @property
+    def is_over(self) -> bool:
+        """Tell whether it has ended or was cancelled: nothing of it can go out any more."""
+        return self.state in OVER
+
+    @property
     def key_is_left(self) -> bool:
         """Tell whether the key could not be wiped after the end, so that only its reset on the platform makes it void."""
-        is_over = self.state in {"ended", "cancelled"} and bool(self.reason_code)
-        return is_over and self.key is not None and self.key.wiped_at is None
+        return self.is_over and bool(self.reason_code) and self.key is not None and self.key.wiped_at is None
 
     @property
     def recordings(self) -> tuple[AirSpan, ...]:
@@ -228,16 +232,6 @@ async def of_merchant(actor: Actor, merchant_id: int, limit: int = 50) -> list[L
     return await _read(actor, "v.merchant = $1 ORDER BY v.starts_at DESC LIMIT $2", merchant_id, limit)
 
 
-async def current_in_unit(actor: Actor, unit_id: int) -> LiveSession | None:
-    """Return the session that has a room now: from the beginning of its blocked interval to its end; None: nobody."""
-    found = await _read(
-        actor,
-        "v.unit = $1 AND v.state IN ('confirmed', 'checked_in') AND EXISTS (SELECT FROM allocations a WHERE a.reservation = v.id"
-        " AND a.unit = v.unit AND a.holds AND a.blocked @> $2::timestamptz) ORDER BY v.starts_at DESC LIMIT 1",
-        unit_id, clock.now())
-    return found[0] if found else None
-
-
 async def sessions_between(actor: Actor, site_id: int, starts_at: datetime, ends_at: datetime) -> list[LiveSession]:
     """Return a site's sessions that touch a stretch of time, by start, as far as this actor sees them."""
     return await _read(
@@ -263,15 +257,6 @@ async def as_run_of(session_id: int, limit: int = 500) -> list[AsRun]:
     return [AsRun(row["at"], row["who"], row["what"], loads(row["detail"])) for row in rows]
 
 
-class OpenAccount(msgspec.Struct, frozen=True):
-    """A session after which nobody has yet confirmed that the platform's account on the room's computer was signed out."""
-
-    session_uid: UUID
-    number: str
-    merchant_name: str
-    ended_at: datetime
-
-
 class KeyReset(msgspec.Struct, frozen=True):
     """Whose word it is, and of when, that a key which was left on a rig was reset on the platform."""
 
@@ -284,17 +269,6 @@ async def key_reset(session_id: int) -> KeyReset | None:
     row = await database.fetchrow(
         "SELECT p.name, s.key_reset_at FROM live_sessions s JOIN people p ON p.id = s.key_reset_by WHERE s.id = $1", session_id)
     return None if row is None else KeyReset(*row)
-
-
-async def open_account(rig_id: int) -> OpenAccount | None:
-    """Return the last session through the platform's own program whose sign-out is not confirmed; None when all are."""
-    row = await database.fetchrow(
-        "SELECT s.uid, coalesce(v.number, ''), coalesce(m.short_name, ''), v.ends_at FROM live_sessions s"
-        " JOIN reservations v ON v.id = s.reservation LEFT JOIN merchants m ON m.id = v.merchant"
-        " WHERE s.rig = $1 AND s.state = 'ended' AND s.account_left_at IS NULL"
-        " AND EXISTS (SELECT FROM air_spans a WHERE a.live_session = s.id AND a.kind = 'client')"
-        " ORDER BY v.ends_at DESC LIMIT 1", rig_id)
-    return None if row is None else OpenAccount(*row)
 
 
 async def on_air(site_id: int) -> frozenset[UUID]:

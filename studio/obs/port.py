@@ -322,10 +322,6 @@ class ObsLink(Protocol):
         """Read the outputs only."""
         ...
 
-    async def read_stats(self) -> Stats:
-        """Read the machine's figures only."""
-        ...
-
     async def switch_scene(self, scene: str) -> None:
         """Take a scene. Raises: NotFoundInObs."""
         ...

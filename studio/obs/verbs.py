@@ -31,7 +31,6 @@ from studio.obs.port import (
     OutputState,
     Picture,
     Snapshot,
-    Stats,
     Step,
     StepResult,
 )
@@ -154,10 +153,6 @@ class ObsVerbs(ABC):
     async def read_outputs(self) -> Outputs:
         """Read the outputs only."""
         return self._outputs_of(await self._read_all([Step(name) for name in _OUTPUTS]))
-
-    async def read_stats(self) -> Stats:
-        """Read the machine's figures only."""
-        return protocol.stats_of(await self._ask("GetStats", Way.READ))
 
     async def read_destination(self) -> Destination:
         """Read back what OBS would stream to."""

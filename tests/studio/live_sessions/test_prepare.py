@@ -8,7 +8,7 @@ from incubator.ground import clock, database
 from incubator.ground.errors import Forbidden, Invalid, NotFound, Stale
 from incubator.ground.queue.registry import Registry, TryLater
 from studio.live_sessions import jobs, preparation, service
-from studio.live_sessions.queries import current_in_unit, live_session, of_reservation, open_account
+from studio.live_sessions.queries import live_session, of_reservation
 from studio.live_sessions.rules import cut_off
 from studio.rigs import service as rigs
 from tests.studio.conftest import HOUSE, Studio, live_room, tablet, until
@@ -157,11 +157,9 @@ async def test_an_account_stays_open_until_a_person_says_otherwise(studio: Studi
         " VALUES (gen_random_uuid(), $1, $2, 'client', now(), now())", studio.rig.id, session.id)
     await database.execute("UPDATE live_sessions SET state = 'ended'")
     await database.execute("UPDATE rigs SET cleanliness = 'account_open'")
-    assert await open_account(studio.rig.id) is not None
     with pytest.raises(Forbidden):
         await service.account_left(await tablet(studio.unit, studio.people.site.id), session.uid)
     await service.account_left(studio.people.alice, session.uid)
-    assert await open_account(studio.rig.id) is None
     assert (await live_session(studio.people.dora, session.uid)).account_left_by == "Alice"
     assert await database.fetchval("SELECT cleanliness FROM rigs") == "clean"
 
@@ -175,8 +173,7 @@ async def test_what_the_platform_shows_is_a_persons_word(studio: Studio) -> None
 
 async def test_the_tablet_sees_its_rooms_session_without_the_code(studio: Studio) -> None:
     session = await studio.session_of(await studio.book())
-    found = await current_in_unit(await tablet(studio.unit, studio.people.site.id), studio.unit)
-    assert found is not None
+    found = await live_session(await tablet(studio.unit, studio.people.site.id), session.uid)
     assert (found.uid, found.check_in_code) == (session.uid, "")
     assert (await live_session(studio.people.alice, session.uid)).check_in_code == "4718"
     assert await of_reservation(studio.people.charlie, session.reservation_uid) is None
