@@ -1,5 +1,6 @@
 """What the queue does for reservations: let go holds that ran out, finish what is over, tell the people concerned."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -63,14 +64,14 @@ async def tell_confirmed(args: dict[str, Any]) -> Outcome:
     """Tell the people concerned that a booking stands; again when it was restored."""
     found = await facts(args["reservation"])
     version = 0 if found is None else found.version
-    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"confirmed-{version}", N_("{number} is booked: {starts_at}."))
+    return await _tell(args, STANDING, f"confirmed-{version}", N_("{number} is booked: {starts_at}."))
 
 
 async def tell_moved(args: dict[str, Any]) -> Outcome:
     """Tell the people concerned of new times; only the latest change counts, so each version is told once."""
     found = await facts(args["reservation"])
     version = 0 if found is None else found.version
-    return await _tell(args, (State.CONFIRMED, State.CHECKED_IN), f"moved-{version}",
+    return await _tell(args, STANDING, f"moved-{version}",
                        N_("{number} was changed and is now {starts_at}."))
 
 
@@ -81,7 +82,7 @@ async def tell_cancelled(args: dict[str, Any]) -> Outcome:
     return await _tell(args, (State.CANCELLED,), f"cancelled-{version}", N_("{number}, {starts_at}, was cancelled. {reason}"))
 
 
-async def _tell(args: dict[str, Any], states: tuple[State, ...], occasion: str, msgid: str) -> Outcome:
+async def _tell(args: dict[str, Any], states: Collection[State], occasion: str, msgid: str) -> Outcome:
     found = await facts(args["reservation"])
     if found is None or found.state not in states:
         return outcome("no_longer_so")

@@ -1,5 +1,6 @@
 """Booking's answer when a merchant is to leave: not while it has bookings to come."""
 
+from booking.reservations.rules import STANDING
 from booking.reservations.tables import State
 from incubator.ground import clock, database
 from incubator.ground.errors import N_, Conflict
@@ -22,6 +23,6 @@ async def refuse_while_booked(merchant_id: int) -> None:
     """
     rows = await database.fetch(
         "SELECT number FROM reservations WHERE merchant = $1 AND state = ANY($2) AND ends_at > $3 ORDER BY starts_at",
-        merchant_id, [State.PENDING, State.CONFIRMED, State.CHECKED_IN], clock.now())
+        merchant_id, [State.PENDING, *STANDING], clock.now())
     if rows:
         raise StillBooked(bookings=[row["number"] for row in rows])

@@ -40,7 +40,6 @@ CHIPS: Mapping[str, tuple[str, str, str]] = {
 }
 ENDING = timedelta(minutes=10)
 STALE_S = 2.0
-ON_AIR = {OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING}
 
 
 class Hero(msgspec.Struct, frozen=True):
@@ -95,7 +94,7 @@ def heard(seen: Seen | None) -> RigSnapshot | None:
 
 def hero_of(session: LiveSession, snapshot: RigSnapshot | None) -> Hero:
     """Return the state in one glance: what the machine said wins over what is planned."""
-    if session.state in {"ended", "cancelled"}:
+    if session.is_over:
         return _after(session)
     if snapshot is not None and snapshot.plan.session == session.id:
         on_air = _on_air(session, snapshot)
@@ -116,19 +115,19 @@ def is_running(session: LiveSession, snapshot: RigSnapshot | None) -> bool:
     """Tell whether something of this session is sent or recorded, as far as was last heard."""
     if snapshot is None or snapshot.plan.session != session.id:
         return any(span.stopped_at is None for span in session.spans)
-    return snapshot.sending.phase in ON_AIR or snapshot.record.phase in ON_AIR
+    return snapshot.sending.is_live or snapshot.record.is_live
 
 
 def _on_air(session: LiveSession, snapshot: RigSnapshot) -> Hero | None:
     tell, now = i18n.translate, snapshot.sending
-    if now.phase in ON_AIR and not snapshot.link.is_online:
+    if now.is_live and not snapshot.link.is_online:
         return _lost()
     if now.phase == OutputPhase.RECONNECTING:
         return Hero("wait", "alert", tell(N_("Stream broken")), tell(N_("OBS is reconnecting")), ms(now.since))
-    if now.phase in ON_AIR:
+    if now.is_live:
         title = N_("Picture sent") if session.output == "client" else N_("Streaming")
         return Hero("air", "", tell(title), tell(N_("What viewers see is up to the platform.")), ms(now.since))
-    if snapshot.record.phase in ON_AIR:
+    if snapshot.record.is_live:
         return Hero("ok", "rec", tell(N_("Recording")), tell(N_("Nothing is streamed.")), ms(snapshot.record.since))
     return None
 
@@ -180,7 +179,7 @@ def key_state(session: LiveSession) -> str:
     """Return what to show of the key: none (a form), kept, locked, wiped, left, hidden."""
     if session.output != "stream":
         return "hidden"
-    if session.state in {"ended", "cancelled"}:
+    if session.is_over:
         return "hidden" if session.key is None else "wiped" if session.key.wiped_at else "left"
     return "none" if session.key is None else "kept"
 
@@ -207,7 +206,7 @@ def view_of(found: Around, seen: Seen | None, lines: Sequence[AsRun]) -> LiveVie
     is_today = found.follower is not None and speech.date_of(found.follower.starts_at) == speech.today()
     follower = found.follower if is_today else None
     hero = hero_of(session, snapshot)
-    stage = "after" if session.state in {"ended", "cancelled"} else "live" if is_running(session, snapshot) else "before"
+    stage = "after" if session.is_over else "live" if is_running(session, snapshot) else "before"
     is_over = stage == "after"
     left = session.ends_at - clock.now()
     return LiveView(

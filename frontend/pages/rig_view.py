@@ -21,7 +21,6 @@ ABORTABLE = (5, 2)
 FRESH = timedelta(minutes=30)  # so long the board warns of what was done by hand; the rig's page keeps it for a week
 ABORTABLE_WARNING = N_(
     "obs-websocket below 5.2: one message without password ends this OBS. Let only the director’s address reach its port.")
-ON_AIR = {OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING}
 LINK_WORDS = {
     "down": N_("OBS unreachable"), "connecting": N_("Connecting to OBS"), "syncing": N_("Reading OBS"),
     "refused": N_("OBS refuses"), "stalled": N_("OBS hangs"),
@@ -98,10 +97,10 @@ def _going(snapshot: RigSnapshot) -> RigState:
         return RigState("wait", "alert", tell(N_("Covered")))
     if sending.phase == OutputPhase.RECONNECTING:
         return RigState("alarm", "alert", tell(N_("Stream broken")), tell(N_("OBS is reconnecting")), ms(sending.since))
-    if sending.phase in ON_AIR:
+    if sending.is_live:
         word = N_("Picture sent") if snapshot.plan.output == "client" else N_("Streaming")
         return RigState("air", "", tell(word), since=ms(sending.since))
-    if snapshot.record.phase in ON_AIR:
+    if snapshot.record.is_live:
         return RigState("info", "rec", tell(N_("Recording")), since=ms(snapshot.record.since))
     words = {"ready": ("ok", "check", N_("Ready")), "waiting_for_key": ("wait", "key", N_("Waiting for key")),
              "preparing": ("info", "clock", N_("Preparing")), "cleaning": ("info", "clock", N_("Being wiped"))}

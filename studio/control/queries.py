@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from booking.reservations.rights import is_of_the_party
+from booking.reservations.rules import STANDING
 from incubator.ground import clock, database
 from incubator.ground.errors import NotFound
 from incubator.ground.rights import Actor
@@ -16,7 +17,7 @@ from studio.destinations.rights import can_see
 from studio.director.wire import Sender
 from studio.live_sessions.queries import TURN
 from studio.live_sessions.rights import is_kept_from
-from studio.live_sessions.rules import HOLDING, cut_off
+from studio.live_sessions.rules import OVER, cut_off
 
 
 class Reason(StrEnum):
@@ -88,7 +89,7 @@ async def seat(actor: Actor, session_uid: UUID) -> Seat:
 def _why(actor: Actor, row: Any, until: datetime, is_staff: bool) -> Reason:
     if row["rig_id"] is None:
         return Reason.NO_RIG
-    if row["state"] in {"ended", "cancelled"} or row["reservation_state"] not in HOLDING or clock.now() >= until:
+    if row["state"] in OVER or row["reservation_state"] not in STANDING or clock.now() >= until:
         return Reason.SESSION_OVER
     if is_staff:
         return Reason.NONE

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from booking.reservations.rules import STANDING
 from incubator.ground import clock, database, secrets
 from incubator.ground.audit.service import record
 from incubator.ground.database import retried
@@ -111,7 +112,7 @@ async def _locked(actor: Actor, session_uid: UUID, version: int) -> Any:
         raise NotFound()
     if not rights.can_paste(actor, row["merchant"], row["person"], row["unit"], row["checked_in_at"] is not None):
         raise Forbidden()
-    if row["state"] in {"ended", "cancelled"} or row["reservation_state"] not in {"confirmed", "checked_in"}:
+    if row["state"] in {"ended", "cancelled"} or row["reservation_state"] not in STANDING:
         raise SessionOver()
     if (row["destination_version"] or 0) != version:
         raise Stale()

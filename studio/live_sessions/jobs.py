@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+from booking.reservations.rules import STANDING
 from incubator.ground import clock, database
 from incubator.ground.queue.outcomes import Outcome, outcome
 from incubator.ground.queue.registry import Registry, TryLater
 from studio.live_sessions import preparation
-from studio.live_sessions.rules import HOLDING, SessionState
+from studio.live_sessions.rules import OVER, SessionState
 
 SETTLE = timedelta(seconds=1)  # how soon the director's report is looked for again
 ROOM_TAKEN = timedelta(seconds=5)
@@ -28,7 +29,7 @@ async def prepare(args: dict[str, Any]) -> Outcome:
     3. Wait for ready or waiting_for_key; a failure is told to the operators, and tried on: what they mend becomes ready.
     """
     found = await preparation.booked(args["session"])
-    if found is None or not found.holds or found.session_state in {SessionState.ENDED, SessionState.CANCELLED}:
+    if found is None or not found.holds or found.session_state in OVER:
         return outcome("not_wanted")
     if clock.now() < found.prepare_at:
         return outcome("moved")
@@ -79,7 +80,7 @@ async def sweep(_args: dict[str, Any]) -> Outcome:
         " LEFT JOIN live_sessions s ON s.reservation = v.id LEFT JOIN rigs r ON r.unit = u.id AND r.is_enabled"
         " WHERE (v.state = ANY($2) AND v.ends_at > $1 AND (s.id IS NULL OR s.rig IS DISTINCT FROM r.id))"
         " OR (s.state IN ('planned', 'preparing', 'waiting_for_key', 'ready', 'failed') AND v.ends_at < $3) LIMIT 200",
-        clock.now(), list(HOLDING), clock.now() - timedelta(hours=2))
+        clock.now(), list(STANDING), clock.now() - timedelta(hours=2))
     for row in rows:
         await preparation.follow(row["id"])
     return outcome("followed", count=len(rows))

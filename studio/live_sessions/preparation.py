@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from booking.reservations.rules import STANDING
 from incubator.accounts import queries as accounts
 from incubator.ground import clock, database
 from incubator.ground.errors import N_
@@ -20,7 +21,7 @@ from incubator.ground.values import new_uid
 from incubator.merchants.queries import members
 from studio.destinations.service import drop_sealed
 from studio.live_sessions.queries import TURN
-from studio.live_sessions.rules import HOLDING, PREPARED, SessionState, cut_off, prepare_at
+from studio.live_sessions.rules import OPEN, PREPARED, SessionState, cut_off, prepare_at
 from studio.rigs.rules import Cleanliness
 from studio.rigs.service import poke, set_cleanliness
 
@@ -58,7 +59,7 @@ class Booked(msgspec.Struct, frozen=True):
     @property
     def holds(self) -> bool:
         """Tell whether the reservation stands."""
-        return self.state in HOLDING
+        return self.state in STANDING
 
     @property
     def cut_off_at(self) -> datetime:
@@ -219,8 +220,8 @@ async def settle_close(found: Booked) -> Outcome:
         raise TryLater(CLOSE_AGAIN, outcome("nothing_yet"))
     if report_row is None or found.session_state == SessionState.PLANNED:
         await database.execute(
-            "UPDATE live_sessions SET state = 'ended', ended_at = $2 WHERE id = $1 AND state NOT IN ('ended', 'cancelled')",
-            found.session, clock.now())
+            "UPDATE live_sessions SET state = 'ended', ended_at = $2 WHERE id = $1 AND state = ANY($3)",
+            found.session, clock.now(), list(OPEN))
         return outcome("never_prepared")
     if report_row["state"] != "clean":
         raise TryLater(CLOSE_AGAIN, outcome("not_clean_yet"))

@@ -26,7 +26,7 @@ class Output(StrEnum):
 
 PREPARED = (SessionState.PREPARING, SessionState.WAITING_FOR_KEY, SessionState.READY, SessionState.FAILED)
 OPEN = (SessionState.PLANNED, *PREPARED)
-HOLDING = frozenset({"confirmed", "checked_in"})
+OVER = (SessionState.ENDED, SessionState.CANCELLED)
 
 
 def cut_off(ends_at: datetime, overrun_min: int, blocked_until: datetime | None) -> datetime:

@@ -13,7 +13,7 @@ from studio.destinations.rights import can_see
 from studio.destinations.service import SessionOver
 from studio.live_sessions import rights
 from studio.live_sessions.preparation import booked, refresh_plan
-from studio.live_sessions.rules import Output, SessionState
+from studio.live_sessions.rules import OVER, Output
 from studio.rigs.rules import Cleanliness
 from studio.rigs.service import poke, set_cleanliness
 
@@ -65,7 +65,7 @@ async def choose_output(actor: Actor, uid: UUID, output: str, platform: str, *, 
         row = await _locked(actor, uid)
         if not rights.can_choose(actor, row["merchant"], row["person"], row["site"]):
             raise Forbidden()
-        if row["state"] in {SessionState.ENDED, SessionState.CANCELLED}:
+        if row["state"] in OVER:
             raise SessionOver()
         if row["version"] != version:
             raise Stale()
@@ -128,7 +128,7 @@ async def declare_key_reset(actor: Actor, uid: UUID) -> None:
         rig_id = await _declare(actor, uid, "key_reset")
         left = await database.fetchval(
             "SELECT 1 FROM live_sessions s JOIN destinations d ON d.live_session = s.id WHERE s.uid = $1"
-            " AND s.state IN ('ended', 'cancelled') AND s.reason_code <> '' AND d.wiped_at IS NULL", uid)
+            " AND s.state = ANY($2) AND s.reason_code <> '' AND d.wiped_at IS NULL", uid, list(OVER))
         if left is None:
             raise NotLeft()
         if rig_id is not None:

@@ -62,3 +62,10 @@ def test_how_long_a_session_has_its_room_is_said_once() -> None:
     assert importing(r"OVERRUN_MIN = ") == {"studio/rigs/rules.py"}
     assert {name for name in importing(r"(lower|upper)\(a\.blocked\)") if name.startswith("studio/")} == {
         "studio/live_sessions/queries.py"}
+
+
+def test_which_states_stand_and_which_are_over_is_said_once() -> None:
+    assert importing(r"^(STANDING|HOLDING) = frozenset") == {"booking/reservations/rules.py"}
+    ended = importing(r"""["']ended["'], ["']cancelled["']""") - {"studio/migrations/m0001_rigs_and_live_sessions.py"}
+    assert ended == {"studio/destinations/service.py"}, "which lies below the live sessions"
+    assert importing(r"OutputPhase\.LIVE, OutputPhase\.RECONNECTING") == {"studio/director/wire.py"}

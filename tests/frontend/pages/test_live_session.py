@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -14,7 +15,7 @@ from frontend.formats import Speech
 from frontend.pages.control_state import next_at
 from incubator.ground import clock, database
 from studio.control import service as control
-from studio.director.wire import PlanNow
+from studio.director.wire import OutputPhase, PlanNow
 from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
 from tests.people import People
 
@@ -114,6 +115,14 @@ async def test_on_air_is_what_the_director_said(client_for: ClientFor, people: P
     assert "平台已开播" in page.text
     await send(client, room, "shown")
     assert "Alice" in (await client.get(f"/live-sessions/{room.session}")).text
+
+
+async def test_what_cannot_be_ended_is_still_on_air(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis, stream=msgspec.structs.replace(ON_AIR, phase=OutputPhase.STUCK))
+    page = await (await client_for(people.alice)).get(f"/live-sessions/{room.session}")
+    assert 'class="stl air"' in page.text
+    rigs = await (await client_for(people.olaf)).get("/rigs")
+    assert "推流中" in rigs.text
 
 
 async def test_parts_come_only_when_they_say_something_else(client_for: ClientFor, people: People, room: Room,
