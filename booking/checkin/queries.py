@@ -1,6 +1,5 @@
 """Tablets: whose token that is, what it shows, and which reservation of its room it may command."""
 
-import hashlib
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from booking.offers.queries import LONGEST
 from booking.reservations.queries import FACTS, ReservationFacts, facts_of
 from booking.reservations.questions import cut_off
 from booking.reservations.tables import State
+from incubator.accounts.service import token_hash
 from incubator.ground import clock, database
 from incubator.ground.errors import Forbidden
 from incubator.ground.rights import Actor
@@ -52,11 +52,6 @@ WITH seen AS (
     UPDATE devices SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2::timestamptz - interval '5 minutes'
 )
 SELECT id, unit, label FROM devices WHERE token_hash = $1 AND unit IS NOT NULL AND revoked_at IS NULL"""
-
-
-def token_hash(token: str) -> bytes:
-    """Return what is kept of a device's token: SHA-256 suffices for 256 bits of chance."""
-    return hashlib.sha256(token.encode()).digest()
 
 
 async def device_actor(token: str, request_id: str = "") -> Actor | None:

@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from booking.checkin import rights, rules
-from booking.checkin.queries import token_hash
 from booking.reservations.entry import Seen, as_it_is, entered, seen_by, tell
 from booking.reservations.queries import ReservationFacts
 from booking.reservations.refusals import AlreadyCheckedIn, NotYet, TooManyMisses, WrongCode, WrongState
@@ -20,6 +19,7 @@ from booking.reservations.tables import State
 from booking.units.queries import units_by_id
 from incubator.accounts.queries import house_people
 from incubator.accounts.rules import visible
+from incubator.accounts.service import token_hash
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
 from incubator.ground.errors import N_, Conflict, Forbidden, NotFound, Stale

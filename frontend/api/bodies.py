@@ -37,7 +37,7 @@ class SignIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NewReservation(msgspec.Struct, forbid_unknown_fields=True):
-    """A space, a time, and for whom; `hold` keeps the slot for five minutes and needs `page_key`."""
+    """A space, a time, and for whom; `hold` keeps the slot until `hold_until` and needs `page_key`."""
 
     space_id: Id
     starts_at: Moment

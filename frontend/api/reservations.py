@@ -167,7 +167,7 @@ async def read(request: AnyRequest, reservation_id: FromPath[UUID]) -> Response[
           Past, TooFarAhead, RoomClosed, OutsideHours, MerchantPaused, OverQuota, SlotTaken, Stale, NotFound,
           may=PEOPLE, takes=NewReservation, repeats=True))
 async def reserve(request: AnyRequest) -> Response[ReservationOut]:
-    """Book a space, or with `hold` keep it for five minutes; 409 slot-taken brings `alternatives`."""
+    """Book a space, or with `hold` keep it until `hold_until`; 409 slot-taken brings `alternatives`."""
     actor = signed_in(request)
     given: NewReservation = await body(request, NewReservation)
     if given.hold and not given.page_key:

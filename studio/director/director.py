@@ -28,7 +28,7 @@ from studio.rigs.service import POKE_CHANNEL
 log = structlog.get_logger()
 PATIENCE_S = 4.0
 BEAT_EVERY_S = 5.0
-AWAY = (*database.LOST, *database.BUSY, TimeoutError, KaiboError)
+OUT_OF_REACH = (*database.LOST, *database.BUSY, TimeoutError, KaiboError)
 ALL_AT_ONCE = 200
 
 
@@ -66,7 +66,7 @@ class Director:
             await asyncio.wait_for(self.journal.flush(), PATIENCE_S)
             await asyncio.wait_for(leases.release(self.name, held), PATIENCE_S)
             await asyncio.wait_for(heartbeats.leave(self._beat_name), PATIENCE_S)
-        except AWAY as error:
+        except OUT_OF_REACH as error:
             log.warning("leases not released", why=type(error).__name__)
         self.journal.close()
 
@@ -77,7 +77,7 @@ class Director:
             try:
                 await asyncio.wait_for(self._renew(), PATIENCE_S)
                 await asyncio.wait_for(self._take(), PATIENCE_S)
-            except AWAY as error:
+            except OUT_OF_REACH as error:
                 log.warning("leases wait for the database", why=type(error).__name__)
             await asyncio.sleep(leases.RENEW_EVERY_S)
 
@@ -117,7 +117,7 @@ class Director:
     async def _quietly(self, work: Any) -> None:
         try:
             await work
-        except AWAY as error:
+        except OUT_OF_REACH as error:
             log.warning("left for the next wake-up", why=type(error).__name__)
 
     # what the database says
@@ -127,7 +127,7 @@ class Director:
         while True:
             try:
                 connection = await database.connect()
-            except AWAY:
+            except OUT_OF_REACH:
                 await asyncio.sleep(1)
                 continue
             gone = asyncio.Event()
@@ -137,10 +137,10 @@ class Director:
                 await connection.add_listener(wire.PANIC_CHANNEL, lambda *said: self._panicked(said[3]))
                 self._look_at_everything()
                 await gone.wait()
-            except AWAY:
+            except OUT_OF_REACH:
                 await asyncio.sleep(1)
             finally:
-                with suppress(*AWAY):
+                with suppress(*OUT_OF_REACH):
                     await connection.close(timeout=1)
 
     def _look_at_everything(self) -> None:
@@ -177,7 +177,7 @@ class Director:
                     await self._test(wire.probe(found[1]))
             except msgspec.DecodeError:
                 log.warning("unreadable connection test")
-            except (*wire.AWAY, *AWAY) as error:
+            except (*wire.AWAY, *OUT_OF_REACH) as error:
                 log.warning("connection tests wait", why=type(error).__name__)
                 await asyncio.sleep(1)
 
@@ -207,7 +207,7 @@ class Director:
             }
             try:
                 await asyncio.wait_for(heartbeats.beat("director", self._beat_name, detail), PATIENCE_S)
-            except AWAY as error:
+            except OUT_OF_REACH as error:
                 log.warning("beat not written", why=type(error).__name__)
             await asyncio.sleep(BEAT_EVERY_S)
 
