@@ -24,7 +24,19 @@ from studio.director.publish import Publisher
 from studio.director.reconcile import Reconciler
 from studio.obs.errors import Kicked, ObsError, WrongPassword, WrongVersion
 from studio.obs.keeper import LinkKeeper, LinkStatus
-from studio.obs.port import Event, LinkDown, LinkState, Meters, ObsLink, OutputChanged, OutputKind, SceneChanged, SceneStarted
+from studio.obs.port import (
+    Event,
+    LinkDown,
+    LinkState,
+    ListChanged,
+    Listing,
+    Meters,
+    ObsLink,
+    OutputChanged,
+    OutputKind,
+    SceneChanged,
+    SceneStarted,
+)
 from studio.rigs.queries import LinkFacts
 from studio.rigs.service import set_canvas
 
@@ -181,6 +193,8 @@ class Owner:
             self._outputs.heard(event, before)
         elif isinstance(event, SceneStarted | SceneChanged) and held.mirror.program != program:
             self._log_scene(held.mirror.program)
+        elif event == ListChanged(Listing.EVERYTHING):
+            self.reconciler.doubt()
         self._touched.set()
 
     def _log_scene(self, scene: str) -> None:

@@ -19,6 +19,7 @@ from studio.live_sessions.preparation import Reported, report
 from studio.live_sessions.rules import PREPARED
 from studio.obs.errors import ObsError
 from studio.obs.port import Destination, OutputKind
+from studio.obs.profiles import note_key, wipe_noted
 from studio.rigs.rules import Cleanliness, stand_by_scene
 
 log = structlog.get_logger()
@@ -193,10 +194,13 @@ class Reconciler:
             raise NotReady("waiting_for_key", "")
         if held.proven_mark == plan.mark and held.armed_mark == plan.mark:
             return
-        if held.armed_mark == plan.mark and await self._outputs.mark_in_obs() == plan.mark:
-            held.proven_mark = plan.mark
-            return
-        if held.armed_mark not in {None, plan.mark}:
+        if held.armed_mark == plan.mark:
+            if await self._outputs.mark_in_obs() == plan.mark:
+                await note_key(held.link)
+                held.proven_mark = plan.mark
+                return
+            self._say(plan, "preparing", "destination_changed")
+        elif held.armed_mark is not None:
             self._say(plan, "preparing", "key_changed")  # "ready" was said of the key before
         await self._arm(plan, plan.mark)
 
@@ -204,7 +208,8 @@ class Reconciler:
         """Write the key into OBS and prove it.
 
         1. Our fence stands in OBS; the stream is stopped, until STOPPED, if another key was on air.
-        2. The row says armed before OBS knows the key, so that a crash between both leaves it to be wiped.
+        2. The row says armed, and a note in OBS in which of its profiles, before OBS knows the key, so that a crash
+           between leaves it to be wiped.
         3. All fields are written, read back, compared by fingerprint.
         """
         held = self._held
@@ -213,6 +218,7 @@ class Reconciler:
             await self._outputs.stop(OutputKind.STREAM, NOBODY, "new_key", urgent=True)
         opened = await self._claim_arm(plan, mark)
         held.proven_mark = None
+        await note_key(held.link)
         await held.link.write_destination(Destination(opened.server, opened.key))
         if await self._outputs.mark_in_obs() != mark:
             raise NotReady("failed", "destination_not_kept")
@@ -240,7 +246,8 @@ class Reconciler:
         held = self._held
         if held.armed_mark is None and held.proven_mark == "":
             return
-        if await self._outputs.mark_in_obs() != "":
+        is_armed = held.armed_session == plan.session  # then the key may lie in a profile that is not in force
+        if is_armed or await self._outputs.mark_in_obs() != "":
             await self._wipe("no_key")
         held.proven_mark = ""
         if held.armed_session == plan.session:
@@ -250,8 +257,13 @@ class Reconciler:
             except (*database.LOST, TimeoutError):
                 held.refresh.set()
 
+    def doubt(self) -> None:
+        """Believe no longer that OBS would stream to where it was proven to: another profile may be in force."""
+        self._held.proven_mark = None
+        self._held.due.set()
+
     async def _wipe(self, reason: str) -> None:
-        """Stop the stream until STOPPED, overwrite every field, and see that OBS has nothing left.
+        """Stop the stream until STOPPED, overwrite every field, and see that OBS has nothing left, in other profiles neither.
 
         Raises:
             NotReady: something was still there.
@@ -263,6 +275,9 @@ class Reconciler:
         left = await held.link.read_destination()
         if mark_of_destination(left) != "":
             raise NotReady("failed", "not_wiped")
+        other = await wipe_noted(held.link, may_switch=not held.mirror.anything_runs)
+        if other:
+            raise NotReady("failed", "key_in_other_profile", profile=other[0])
         held.ran("wiped", reason=reason)
 
     async def _empty_former(self, session: int | None) -> None:

@@ -16,6 +16,7 @@ SCENES: Final = ("主播全景", "双人", "产品特写", "俯拍台面", "图�
 STAND_BY: Final = "马上回来"
 SOUNDS: Final = ("主播麦", "助播麦", "背景音乐", "短片声音", "环境麦")
 TEXTS: Final = ("商品名称", "到手价")
+PROFILE: Final = "Untitled"
 FADE_S = 0.3
 FPS: Final = 30
 Data = Mapping[str, Any]
@@ -34,7 +35,8 @@ class SimulatedMachine:
         self.texts: dict[str, dict[str, Any]] = {name: {"text": name} for name in TEXTS}
         self.shown: dict[tuple[str, str], bool] = {}
         self.studio_mode = False
-        self._service: tuple[str, dict[str, Any]] = ("rtmp_common", {})
+        self.profile = PROFILE
+        self._services: dict[str, tuple[str, dict[str, Any]]] = {PROFILE: ("rtmp_common", {})}
         self._notes: dict[str, Any] = {}
         self._profile: dict[tuple[str, str], str] = {("SimpleOutput", "FilePath"): "/recordings"}
         self._attached: list[Emit] = []
@@ -60,6 +62,14 @@ class SimulatedMachine:
     def service_settings(self) -> dict[str, Any]:
         """What the machine would stream to, as whoever sits before it sees it."""
         return dict(self._service[1])
+
+    @property
+    def _service(self) -> tuple[str, dict[str, Any]]:
+        return self._services[self.profile]
+
+    @_service.setter
+    def _service(self, service: tuple[str, dict[str, Any]]) -> None:
+        self._services[self.profile] = service
 
     def power_off(self) -> None:
         """Cut the power: outputs end without a word, links are lost."""
@@ -287,6 +297,23 @@ class SimulatedMachine:
     def _set_note(self, data: Data) -> None:
         self._notes[data["slotName"]] = data["slotValue"]
 
+    def _get_profiles(self, _: Data) -> dict[str, Any]:
+        return {"currentProfileName": self.profile, "profiles": list(self._services)}
+
+    def _set_profile(self, data: Data) -> None:
+        """Put a profile in force; its destination comes with it."""
+        if data["profileName"] not in self._services:
+            raise Refusal(600)
+        if data["profileName"] != self.profile:
+            self.profile = data["profileName"]
+            self.emit("CurrentProfileChanged", {"profileName": self.profile})
+
+    def _create_profile(self, data: Data) -> None:
+        if data["profileName"] in self._services:
+            raise Refusal(601)
+        self._services[data["profileName"]] = ("rtmp_common", {})
+        self._set_profile(data)
+
     def _get_parameter(self, data: Data) -> dict[str, Any]:
         return {"parameterValue": self._profile.get((data["parameterCategory"], data["parameterName"]))}
 
@@ -336,6 +363,9 @@ _HANDLERS: Final[dict[str, Callable[[SimulatedMachine, Data], dict[str, Any] | N
     "SetStreamServiceSettings": _M._set_service,
     "GetPersistentData": _M._get_note,
     "SetPersistentData": _M._set_note,
+    "GetProfileList": _M._get_profiles,
+    "SetCurrentProfile": _M._set_profile,
+    "CreateProfile": _M._create_profile,
     "GetProfileParameter": _M._get_parameter,
     "SetProfileParameter": _M._set_parameter,
     "GetRecordDirectory": _M._get_folder,

@@ -197,6 +197,7 @@ _EVENTS: Final[dict[str, Callable[[Mapping[str, Any]], Event | None]]] = {
     "InputNameChanged": _listed(Listing.INPUTS),
     "CurrentSceneCollectionChanged": _listed(Listing.EVERYTHING),
     "CurrentProfileChanged": _listed(Listing.EVERYTHING),
+    "ProfileListChanged": _listed(Listing.EVERYTHING),  # also when the one in force was renamed
 }
 
 

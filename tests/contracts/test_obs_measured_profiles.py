@@ -11,6 +11,7 @@ from obswebsocket import requests
 from studio.obs.errors import ObsError, OutputUnsettled
 from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import Destination, LinkDown, ListChanged, Listing, OutputChanged, OutputKind, OutputState
+from studio.obs.profiles import note_key, read_profiles, wipe_noted
 from studio.obs.real import RealObs
 from tests import obs_rig
 from tests.obs_faults import heard_on, true
@@ -52,6 +53,42 @@ async def test_m19c_a_key_belongs_to_a_profile_and_waits_there(victim: ObsRig, l
         await link.wipe_destination()
         assert (await link.read_destination()).empty
         await asyncio.to_thread(hand.call, requests.RemoveProfile(profileName=OTHER))
+
+
+async def test_m19c_a_noted_key_is_wiped_in_the_profile_where_it_waits(victim: ObsRig, link: RealObs) -> None:
+    """Putting a profile in force for a moment reaches its key, while the director goes on reading and picturing."""
+    await note_key(link)
+    await link.write_destination(Destination(server="rtmp://merchant-a/live", key="key-a"))
+    with victim.client() as hand:
+        await asyncio.to_thread(hand.call, requests.CreateProfile(profileName=OTHER))
+    await link.wipe_destination()
+    polls = asyncio.create_task(_poll(link))
+    assert await wipe_noted(link, may_switch=False) == ("Untitled",)
+    assert "key-a" in _files(victim)
+    for _ in range(3):
+        await asyncio.sleep(0.2)
+        assert await wipe_noted(link, may_switch=True) == ()
+        await note_key(link)
+    assert (await read_profiles(link)).current == OTHER, "what was in force is in force again"
+    polls.cancel()
+    await asyncio.gather(polls, return_exceptions=True)
+    assert link.alive
+    assert "key-a" not in _files(victim)
+    with victim.client() as hand:
+        await asyncio.to_thread(hand.call, requests.SetCurrentProfile(profileName="Untitled"))
+        await asyncio.to_thread(hand.call, requests.RemoveProfile(profileName=OTHER))
+
+
+async def _poll(link: RealObs) -> None:
+    while link.alive:
+        await link.read_snapshot()
+        await link.screenshot(obs_rig.SCENES[0], width=90)
+
+
+def _files(rig: ObsRig) -> str:
+    """Return all that OBS keeps of stream destinations on disk, whatever the profile."""
+    profiles = rig.home / ".config" / "obs-studio" / "basic" / "profiles"
+    return "".join(path.read_text() for path in sorted(profiles.glob("*/service.json*")))
 
 
 async def test_m20_reading_goes_on_through_changes_of_the_scene_collection(victim: ObsRig, link: RealObs) -> None:
