@@ -58,6 +58,13 @@ class ForeignOrigin(Forbidden):
     msgid = N_("This request did not come from a page of this site. Reload the page and try again.")
 
 
+class OldForm(Forbidden):
+    """The form was opened under another sign-in: its token is not the one of this cookie."""
+
+    code = "old-form"
+    msgid = N_("This page is from an earlier sign-in; nothing was done. Go back, copy what you entered, and open the page anew.")
+
+
 class Who(msgspec.Struct, frozen=True):
     """Who asks, and by which means (`cookie token device none`); `token` is the cookie itself, never logged."""
 

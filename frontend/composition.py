@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from booking.reservations import questions
 from booking.reservations.leaving import refuse_while_booked
@@ -20,8 +20,9 @@ from incubator.merchants import questions as merchant_questions
 from incubator.sites.service import CLOCK_CHANNEL, load_clock
 from studio.live_sessions.preparation import cut_off_of
 
-# connect raises a bare OSError when the server is away; redis-py retries it only when told to
-AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
+# Connecting raises a bare OSError when the server is away; redis-py retries it only when told to. A server that is there and
+# refuses (its disk is full, it still loads, it became a replica) is as good as away.
+AWAY = (RedisError, OSError)
 
 
 class House(msgspec.Struct, frozen=True):

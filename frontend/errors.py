@@ -26,7 +26,7 @@ from frontend.auth import LOCALE_COOKIE, OPEN_PATHS, PATIENCE_S, NotSignedIn, Wh
 from frontend.views import bare_shell, shell
 from incubator.accounts.service import WrongSignIn
 from incubator.ground import database
-from incubator.ground.errors import N_, Conflict, FieldError, Forbidden, Invalid, KaiboError, NotFound, Unavailable
+from incubator.ground.errors import N_, Conflict, FieldError, Forbidden, Invalid, KaiboError, NoRoom, NotFound, Unavailable
 from incubator.ground.rights import Actor
 
 log = structlog.get_logger()
@@ -51,7 +51,7 @@ HTTP_WORDS: Mapping[int, tuple[str, str]] = {
 PROBLEMS: Mapping[str, int] = {slug: status for status, slugs in {
     400: "malformed",
     401: "not-signed-in wrong-sign-in",
-    403: "forbidden foreign-origin not-checked-in",
+    403: "forbidden foreign-origin not-checked-in old-form",
     404: "not-found",
     405: "method-not-allowed",
     409: "already-checked-in already-known ask-first bookings-hit closed code-taken conflict credit-code-taken cut-off"
@@ -64,7 +64,7 @@ PROBLEMS: Mapping[str, int] = {slug: status for status, slugs in {
     422: "invalid",
     429: "too-many",
     500: "error",
-    503: "rooms-away unavailable",
+    503: "no-room rooms-away unavailable",
 }.items() for slug in slugs.split()}
 OURS = N_("Not saved; our fault. Try again shortly or quote {number}.")
 
@@ -155,8 +155,8 @@ def _as_kaibo(error: Exception, number: str) -> tuple[KaiboError, int]:
     if isinstance(error, KaiboError):
         return error, status_of(error)
     is_template = isinstance(error, TemplateNotFound)  # an OSError by its ancestry, and our own fault
-    if isinstance(error, (*database.LOST, *database.BUSY)) and not is_template:
-        return Unavailable(), 503
+    if isinstance(error, (*database.LOST, *database.BUSY, *database.FULL)) and not is_template:
+        return NoRoom() if isinstance(error, database.FULL) else Unavailable(), 503
     if isinstance(error, ValidationException):
         return _fields(error), 422
     if isinstance(error, (SerializationException, ClientException)) and getattr(error, "status_code", 400) == 400:

@@ -6,7 +6,7 @@ from litestar import Request, Response
 from litestar.response import Redirect
 
 from frontend import i18n, render
-from frontend.auth import ForeignOrigin, form_token, who
+from frontend.auth import OldForm, form_token, who
 from incubator.ground import database
 from incubator.ground.notices.queries import unread_count
 from incubator.merchants import queries as merchants
@@ -49,11 +49,11 @@ async def form(request: AnyRequest) -> dict[str, str]:
     """Return the fields of a submitted form; of a repeated field, the last.
 
     Raises:
-        ForeignOrigin: the form's token is not the one of this cookie.
+        OldForm: the form's token is not the one of this cookie.
     """
     fields = {name: str(value) for name, value in (await request.form()).multi_items()}
     if fields.pop(TOKEN_FIELD, "") != form_token(request):
-        raise ForeignOrigin()
+        raise OldForm()
     return fields
 
 
@@ -61,13 +61,13 @@ async def form_lists(request: AnyRequest) -> dict[str, list[str]]:
     """Return the fields of a submitted form with all their values.
 
     Raises:
-        ForeignOrigin: the form's token is not the one of this cookie.
+        OldForm: the form's token is not the one of this cookie.
     """
     found: dict[str, list[str]] = {}
     for name, value in (await request.form()).multi_items():
         found.setdefault(name, []).append(str(value))
     if found.pop(TOKEN_FIELD, [""])[-1] != form_token(request):
-        raise ForeignOrigin()
+        raise OldForm()
     return found
 
 

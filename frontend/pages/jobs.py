@@ -98,8 +98,9 @@ async def jobs_page(request: AnyRequest) -> Response[Any]:
     state = await queries.state()
     if chosen not in queries.CONDITIONS:
         chosen = "failed" if state.failed else "late" if state.late else "waiting"
-    return await page(request, "jobs.html", state=state, chosen=chosen, lines=lines_of(await queries.jobs(chosen)),
-                      health=await state_of(app_redis(request)), can_retry=service.can_retry(actor))
+    health = await state_of(app_redis(request), request.app.state.settings.data)
+    return await page(request, "jobs.html", state=state, chosen=chosen, lines=lines_of(await queries.jobs(chosen)), health=health,
+                      can_retry=service.can_retry(actor))
 
 
 @post("/jobs/{job_id:int}/retry", include_in_schema=False, status_code=303)

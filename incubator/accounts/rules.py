@@ -9,11 +9,18 @@ from incubator.ground.values import phone
 
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s.]{2,}")
 LONGEST_NAME = 60
+JOINER = "\u200d"
 
 
 def visible(text: str) -> str:
-    """Return the text trimmed, composed (NFC) and free of control and direction marks, which disguise what is shown."""
-    return "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) not in ("Cc", "Cf")).strip()
+    """Return the text trimmed, composed (NFC) and free of control and direction marks, which disguise what is shown.
+
+    The joiner within an emoji stays: without it a family falls apart into three people.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    kinds = [unicodedata.category(c) for c in composed]
+    return "".join(c for place, c in enumerate(composed) if kinds[place] not in ("Cc", "Cf") or (
+        c == JOINER and kinds[place - 1:place] in (["So"], ["Sk"], ["Mn"]) and kinds[place + 1:place + 2] == ["So"])).strip()
 
 
 def checked_name(text: str, field: str = "name", longest: int = LONGEST_NAME) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
-from incubator.ground.errors import N_, Unavailable
+from incubator.ground.errors import N_, NoRoom, Unavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,6 +20,7 @@ R = TypeVar("R")
 # InternalClientError is what a connection says that broke in the middle of an exchange (kill -9 of the server under load).
 LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
         asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, OSError)
+FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
 BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
@@ -214,5 +215,7 @@ def retried(verb: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
             raise Unavailable() from error
         except LOST as error:
             raise Unavailable(N_("The database does not answer. Try again in a few seconds.")) from error
+        except FULL as error:
+            raise NoRoom() from error
 
     return run

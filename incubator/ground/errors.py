@@ -93,3 +93,10 @@ class Unavailable(KaiboError):
     def __init__(self, msgid: str | None = None, *, retry_after_s: int = 2, **params: Any) -> None:
         super().__init__(msgid, **params)
         self.retry_after_s = retry_after_s
+
+
+class NoRoom(Unavailable):
+    """The server has no disk or memory left for a write; somebody has to make room."""
+
+    code = "no-room"
+    msgid = N_("Nothing was saved: the server’s disk is full. Tell the administrator; everything that was there before is safe.")

@@ -166,33 +166,22 @@ def start_postgres(
 
 
 def start_valkey(data: Path, *, die_with_parent: bool = True, patience_s: float = 20.0) -> ValkeyServer:
-    """Start Valkey (or the machine's own valkey-server or redis-server) on a data folder, with an append-only log.
+    """Start Valkey (or the machine's own valkey-server or redis-server) on a data folder.
 
-    A log that this version cannot read is moved aside, since nothing in it may not be lost.
+    It writes nothing to disk: nothing in it may not be lost, and one that writes refuses everything when the disk is full.
     `patience_s` 0: do not wait.
 
     Raises:
         ServerInUse: another process serves from this folder.
         ServerFailed: it cannot be started.
     """
-    try:
-        return _start_valkey(data, die_with_parent, patience_s)
-    except ServerFailed:
-        log = data / "appendonlydir"
-        if not log.exists() or "AOF" not in last_words(data):
-            raise
-        log.rename(data / f"appendonlydir.unreadable-{int(time.time())}")
-        return _start_valkey(data, die_with_parent, patience_s)
-
-
-def _start_valkey(data: Path, die_with_parent: bool, patience_s: float) -> ValkeyServer:
     lock = FolderLock(data)
     try:
         sockets = socket_folder(data, os.geteuid())
         path = sockets / "valkey.sock"
         path.unlink(missing_ok=True)
         options = {"port": "0", "unixsocket": str(path), "unixsocketperm": "700", "dir": str(data.resolve())}
-        options |= {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
+        options |= {"appendonly": "no", "save": "", "maxmemory-policy": "noeviction"}
         command = [valkey_binary(), *(word for name, value in options.items() for word in (f"--{name}", value))]
         end = signal.SIGTERM if die_with_parent else None
         process = _start_process(command, lock, log_file(data), end, plain_environment())

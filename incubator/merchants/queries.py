@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from incubator.accounts.rules import visible
 from incubator.ground import database
 from incubator.ground.errors import NotFound
 from incubator.ground.rights import Actor, Role
@@ -68,7 +69,7 @@ class MerchantFile(msgspec.Struct, frozen=True):
 
 
 def _pattern(search: str) -> str:
-    return "%" + search.lower().replace("%", "").replace("_", "") + "%"
+    return "%" + visible(search).lower().replace("%", "").replace("_", "") + "%"
 
 
 async def merchants(actor: Actor, search: str = "", after: str = "", limit: int = 50) -> list[MerchantRow]:

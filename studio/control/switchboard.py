@@ -132,8 +132,8 @@ class Switchboard:
             channel = message["channel"].decode()
             try:
                 self._take(channel, message["data"])
-            except (msgspec.DecodeError, ValueError) as error:
-                log.warning("unreadable message", channel=channel, why=str(error))
+            except Exception:  # whatever one message holds, the ear must hear the next: answers come the same way
+                log.warning("unreadable message", channel=channel, exc_info=True)
 
     def _take(self, channel: str, body: bytes) -> None:
         if channel == self._answers:

@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 VERSION = 1
-# What a client raises while Redis is away: connecting raises a bare OSError.
-AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
+# What a client raises while Redis is away (connecting raises a bare OSError), or there and refusing: full disk, loading, replica.
+AWAY = (RedisError, OSError)
 
 PANIC_CHANNEL = "studio_panic"  # PostgreSQL's: the second way of a panic
 COMMAND_LIFE_S = 2.0  # a command that was not taken up by then has expired

@@ -107,6 +107,8 @@ async def test_a_form_needs_its_token(people: People, client_for: Callable[[Any]
     client = await client_for(people.alice)
     answer = await client.post("/notices/read", data={"_token": "guess"})
     assert answer.status_code == 403
+    assert "本次登录之前" in answer.text
+    assert "前台" not in answer.text
 
 
 async def test_a_stranger_is_sent_to_sign_in(people: People, anonymous: httpx.AsyncClient) -> None:
