@@ -8,19 +8,16 @@ export function _(msgid, params = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? String(params[name]) : whole));
 }
 
-/** Show that something worked; with `undo` (an address to post to) for 8 seconds. Errors never come as toasts. */
-export function toast(text, undo = "") {
+export const TOAST_MS = 8000;
+
+/** Show that something worked, for 8 seconds. Errors never come as toasts. */
+export function toast(text) {
   const box = document.getElementById("toasts");
   const note = document.createElement("div");
   note.className = "toast";
   note.append(Object.assign(document.createElement("span"), { textContent: text }));
-  if (undo) {
-    const button = Object.assign(document.createElement("button"), { className: "btn", type: "button", textContent: _("Undo") });
-    button.addEventListener("click", () => window.htmx?.ajax("POST", undo, { swap: "none" }).then(() => note.remove()));
-    note.append(button);
-  }
   box.append(note);
-  setTimeout(() => note.remove(), 8000);
+  setTimeout(() => note.remove(), TOAST_MS);
 }
 
 function focusFirstWrong(root) {
@@ -88,5 +85,5 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
-for (const note of document.querySelectorAll("#toasts > .toast")) setTimeout(() => note.remove(), 8000);
+for (const note of document.querySelectorAll("#toasts > .toast")) setTimeout(() => note.remove(), TOAST_MS);
 focusFirstWrong(document);

@@ -1,5 +1,7 @@
 // What the booking pages share: posting a form in place, the sheet that slides over a page, toasts that the server wrote.
 
+import { TOAST_MS } from "./base.js";
+
 /** Post fields as our own forms do, and return the answer; a partial comes back because of the header. */
 export function post(url, fields, options = {}) {
   return fetch(url, { method: "POST", body: new URLSearchParams(fields), headers: { "HX-Request": "true" }, ...options });
@@ -18,7 +20,7 @@ export function showToast(html, done = () => {}) {
   const note = holder.content.firstElementChild;
   if (!note) return;
   box.append(note);
-  const end = setTimeout(() => note.remove(), 8000);
+  const end = setTimeout(() => note.remove(), TOAST_MS);
   note.addEventListener("submit", async (event) => {
     event.preventDefault();
     event.stopPropagation();

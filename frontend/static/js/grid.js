@@ -335,7 +335,7 @@ async function moveBlock(block) {
 
 // ── keyboard ──────────────────────────────────────────────────────────────
 
-const cursor = new Cursor(grid, say);
+const cursor = new Cursor(grid);
 
 scroller.addEventListener("keydown", (event) => {
   if (event.target !== grid()) return;

@@ -1,6 +1,6 @@
 // Puts the state of a room on the page; writes only what has become different.
 
-import { _ } from "./base.js";
+import { TOAST_MS, _ } from "./base.js";
 import { buzz } from "./hold.js";
 import { clock, isSending, mode, overlay, tally } from "./tally.js";
 
@@ -369,7 +369,7 @@ export class Paint {
     this.$("toast-text").textContent = said.text || _("Not done ({code}).", { code: said.code || said.outcome });
     this.show("toast", true);
     clearTimeout(this.toastTimer);
-    this.toastTimer = setTimeout(() => this.hush(), 8000);
+    this.toastTimer = setTimeout(() => this.hush(), TOAST_MS);
   }
 
   hush() {

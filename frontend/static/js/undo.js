@@ -1,11 +1,11 @@
 // What was just done, with its undo: a note on the page without scripts, here a toast for eight seconds.
 
-const SHOWN_MS = 8000;
+import { TOAST_MS } from "./base.js";
 
 for (const note of document.querySelectorAll("[data-toast]")) {
   note.className = "toast";
   document.getElementById("toasts").append(note);
-  setTimeout(() => note.remove(), SHOWN_MS);
+  setTimeout(() => note.remove(), TOAST_MS);
 }
 // A reload tells nothing anew.
 const address = new URL(location.href);
