@@ -88,12 +88,20 @@ async def set_hours(actor: Actor, calendar_id: int, hours: Sequence[WeeklyHours]
         await record(actor, "set_hours", "calendar", calendar_id, after={"hours": list(hours)})
 
 
+TWIN = """
+SELECT uid FROM calendar_exceptions
+WHERE lifted_at IS NULL AND starts_at = $1 AND ends_at = $2 AND is_open = $3 AND reason = $4
+  AND calendar IS NOT DISTINCT FROM $5 AND site IS NOT DISTINCT FROM $6
+GROUP BY uid HAVING array_agg(unit ORDER BY unit) = $7::bigint[]"""
+
+
 @database.retried
 async def close(actor: Actor, extent: Extent, span: Span, *, reason: str, reason_en: str = "", is_open: bool = False,
                 seen: Collection[UUID] | None = None) -> Closed:
     """Close what `extent` says for a span (`is_open`: open it instead), and return the bookings it hits; these stay.
 
-    `seen` are the bookings that whoever closes was shown before; None means that it closes whatever it hits.
+    `seen` are the bookings that whoever closes was shown before; None means that it closes whatever it hits. A closure that is
+    there already, word for word, is returned and not made twice.
 
     Raises:
         NotFound, Forbidden: no such unit or calendar, or not the actor's to close.
@@ -111,6 +119,9 @@ async def close(actor: Actor, extent: Extent, span: Span, *, reason: str, reason
         hits = () if is_open else (await hits_of([([row["id"] for row in units], span)]))[0]
         if seen is not None and not {hit.uid for hit in hits} <= set(seen):
             raise BookingsHit(count=len(hits))
+        twin = await _twin(extent, span, is_open, reason)
+        if twin is not None:  # the same form sent twice: one closure, told once
+            return Closed(twin, hits)
         uid = new_uid()
         rows = await database.fetch(
             INSERT, uid, extent.calendar_id, list(extent.unit_ids) or [None], extent.site_id, is_open, span.starts_at,
@@ -120,6 +131,12 @@ async def close(actor: Actor, extent: Extent, span: Span, *, reason: str, reason
             "hits": [hit.number for hit in hits]})
         await publish("RoomsClosed", {"closure": str(uid)}, actor.request_id)
     return Closed(uid, hits)
+
+
+async def _twin(extent: Extent, span: Span, is_open: bool, reason: str) -> UUID | None:
+    found: UUID | None = await database.fetchval(
+        TWIN, span.starts_at, span.ends_at, is_open, reason, extent.calendar_id, extent.site_id, sorted(extent.unit_ids) or [None])
+    return found
 
 
 def _checked_span(span: Span) -> Span:

@@ -1,7 +1,7 @@
 """The verbs of the merchant profile: register, update, pause, shops and members."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from incubator.merchants import questions, rights, rules
 
 EDITABLE = ("name", "short_name", "kind", "credit_code", "contact_name", "contact_phone", "town", "products")
 LONGEST_TEXT, LONGEST_URL = 200, 500
+AGAIN = timedelta(minutes=1)
 
 
 class CreditCodeTaken(Conflict):
@@ -100,7 +101,7 @@ def _collect(errors: list[FieldError], check: Any, *args: Any) -> Any:
 
 @database.retried
 async def register(actor: Actor, site_id: int, profile: Profile) -> Registered:
-    """Put a merchant on file.
+    """Put a merchant on file; the same form sent twice within a minute puts it on file once.
 
     Raises:
         Forbidden: only staff, managers and administrators may.
@@ -111,6 +112,9 @@ async def register(actor: Actor, site_id: int, profile: Profile) -> Registered:
         raise Forbidden()
     values, warnings = checked(profile)
     async with database.transaction():
+        twin = await _just_registered(actor, values)
+        if twin is not None:
+            return Registered(twin["id"], twin["uid"], twin["version"], warnings)
         await _refuse_taken_code(values["credit_code"], None)
         uid = new_uid()
         merchant_id = await database.fetchval(
@@ -120,6 +124,16 @@ async def register(actor: Actor, site_id: int, profile: Profile) -> Registered:
         )
         await record(actor, "register", "merchant", merchant_id, after=values, merchant_id=merchant_id)
     return Registered(merchant_id, uid, 1, warnings)
+
+
+async def _just_registered(actor: Actor, values: dict[str, Any]) -> Any:
+    """Return what this person put on file a moment ago with the same words; one person's registrations wait for each other."""
+    await database.execute("SELECT FROM people WHERE id = $1 FOR NO KEY UPDATE", actor.person_id)
+    same = " AND ".join(f"m.{field} IS NOT DISTINCT FROM ${place}" for place, field in enumerate(EDITABLE, 3))
+    return await database.fetchrow(
+        "SELECT m.id, m.uid, m.version FROM merchants m JOIN audit_entries a ON a.thing = 'merchant' AND a.thing_id = m.id"
+        f" WHERE a.verb = 'register' AND a.person = $1 AND m.created_at > $2 AND {same} LIMIT 1",
+        actor.person_id, clock.now() - AGAIN, *(values[field] for field in EDITABLE))
 
 
 @database.retried

@@ -189,3 +189,18 @@ async def test_retire(people: People, rooms: Rooms) -> None:
     assert await units.unit_of_person(people.bob.person_id or 0, people.site.id) == await units.unit_of_person(
         people.bob.person_id or 0, people.site.id)
     assert HOUSE.is_house
+
+
+async def test_the_same_form_twice_closes_once(people: People, rooms: Rooms) -> None:
+    both, span = Extent((rooms.two.id, rooms.one.id)), Span(at(14), at(16))
+    first = await service.close(people.dora, both, span, reason="换灯")
+    again = await service.close(people.dora, Extent((rooms.one.id, rooms.two.id)), span, reason="换灯")
+    assert again.uid == first.uid
+    site = Extent(site_id=people.site.id)
+    whole = await service.close(people.dora, site, span, reason="换灯")
+    assert (await service.close(people.dora, site, span, reason="换灯")).uid == whole.uid
+    other = [await service.close(people.dora, both, span, reason="停电"), await service.close(people.dora, only(rooms.one), span, reason="换灯")]
+    assert len({first.uid, whole.uid, *(one.uid for one in other)}) == 4
+    assert await database.fetchval("SELECT count(*) FROM audit_entries WHERE verb = 'close'") == 4
+    await service.lift(people.dora, first.uid)
+    assert (await service.close(people.dora, both, span, reason="换灯")).uid != first.uid

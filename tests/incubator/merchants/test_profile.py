@@ -57,8 +57,23 @@ async def test_only_a_natural_person_needs_no_code(people: People) -> None:
 async def test_a_code_belongs_to_one_merchant(people: People) -> None:
     await service.register(people.dora, people.site.id, YAM)
     with pytest.raises(service.CreditCodeTaken) as refusal:
-        await service.register(people.dora, people.site.id, YAM)
+        await service.register(people.mia, people.site.id, YAM)
     assert refusal.value.params == {"name": YAM.name}
+
+
+async def test_the_same_form_twice_is_one_merchant(people: People) -> None:
+    farmer = Profile("王小满", "小满", "natural_person", contact_phone="13800005621")
+    first = await service.register(people.dora, people.site.id, farmer)
+    assert (await service.register(people.dora, people.site.id, farmer)).uid == first.uid
+    assert len(await audit.history_of("merchant", first.id)) == 1
+    assert (await service.register(people.mia, people.site.id, farmer)).uid != first.uid
+    with clock.frozen_at(clock.now() + timedelta(minutes=2)):
+        assert (await service.register(people.dora, people.site.id, farmer)).uid != first.uid
+
+
+async def test_nothing_hidden_breaks_the_search(people: People) -> None:
+    await service.register(people.dora, people.site.id, YAM)
+    assert [one.name for one in await queries.merchants(people.dora, f"\x00{YAM.name}\u202e")] == [YAM.name]
 
 
 async def test_merchants_do_not_register_merchants(people: People) -> None:
