@@ -87,9 +87,9 @@ def live_chip(session: LiveSession) -> Chip:
     return Chip(kind, icon, i18n.gettext(word))
 
 
-def heard(seen: Seen | None) -> RigSnapshot | None:
+def heard(seen: Seen | None, stale_s: float = STALE_S) -> RigSnapshot | None:
     """Return what the director said, None when it is so old that it says nothing about now."""
-    return None if seen is None or seen.age_s > STALE_S else seen.snapshot
+    return None if seen is None or seen.age_s > stale_s else seen.snapshot
 
 
 def hero_of(session: LiveSession, snapshot: RigSnapshot | None) -> Hero:

@@ -7,6 +7,7 @@ import msgspec
 
 from frontend import i18n
 from frontend.pages.control_state import ms, room_name
+from frontend.pages.live_view import heard
 from frontend.pages.reasons import reason_text
 from incubator.ground import clock
 from incubator.ground.errors import N_
@@ -52,11 +53,6 @@ class Room(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
     incidents: tuple[Incident, ...]
     reset: str
-
-
-def heard(seen: Seen | None) -> RigSnapshot | None:
-    """Return what a director said, None when it has been silent since."""
-    return None if seen is None or seen.age_s > STALE_S else seen.snapshot
 
 
 def hangs(snapshot: RigSnapshot) -> bool:
@@ -147,7 +143,7 @@ def can_be_aborted(version: str) -> bool:
 def room_of(page: RigPage, seen: Seen | None, session: LiveSession | None, incidents: Sequence[Incident] = (),
             reset: str = "") -> Room:
     """Put together one room for the board."""
-    link, snapshot = "", heard(seen)
+    link, snapshot = "", heard(seen, STALE_S)
     if snapshot is not None and snapshot.link.is_online and not hangs(snapshot):
         is_real = page.rig.driver == "obs"
         link = i18n.translate(N_("Online, OBS {version}") if is_real else N_("Online"), {"version": snapshot.obs_version})

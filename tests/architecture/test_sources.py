@@ -69,3 +69,7 @@ def test_which_states_stand_and_which_are_over_is_said_once() -> None:
     ended = importing(r"""["']ended["'], ["']cancelled["']""") - {"studio/migrations/m0001_rigs_and_live_sessions.py"}
     assert ended == {"studio/destinations/service.py"}, "which lies below the live sessions"
     assert importing(r"OutputPhase\.LIVE, OutputPhase\.RECONNECTING") == {"studio/director/wire.py"}
+
+
+def test_how_old_a_word_of_a_director_may_be_is_asked_in_one_place() -> None:
+    assert importing(r"age_s > (STALE_S|stale_s) else") == {"frontend/pages/live_view.py"}
