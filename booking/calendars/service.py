@@ -134,7 +134,7 @@ async def close(actor: Actor, extent: Extent, span: Span, *, reason: str, reason
 
 
 async def _twin(extent: Extent, span: Span, is_open: bool, reason: str) -> UUID | None:
-    units = sorted(extent.unit_ids) or [None]
+    units: list[int | None] = [*sorted(extent.unit_ids)] or [None]
     found: UUID | None = await database.fetchval(
         TWIN, span.starts_at, span.ends_at, is_open, reason, extent.calendar_id, extent.site_id, units)
     return found
