@@ -123,18 +123,18 @@ def test_templates_name_files_and_icons_that_exist(path):
 
 def test_the_words_of_modules_come_with_the_page_and_are_not_executed():
     with i18n.using("zh_CN"):
-        tags = str(render.scripts())
+        tags = str(render.scripts("js/session.js"))
     block = re.search(r'<script type="application/json" id="words">(.*?)</script>', tags)
     assert block
-    assert json.loads(block[1])["Undo"] == "撤销"
+    assert json.loads(block[1])["Path copied"] == "路径已复制"
 
 
 def test_words_of_modules_include_those_of_their_imports():
     importing = [name for name, file in statics.shelf().files.items()
-                 if name.startswith("js/") and name != "js/base.js" and b'from "./base.js"' in file.body]
+                 if name.startswith("js/") and name != "js/link.js" and b'from "./link.js"' in file.body]
     assert importing
     for name in importing:
-        assert "Undo" in statics.words_of((name,))
+        assert "Not sent: no connection. It is being restored." in statics.words_of((name,))
 
 
 def test_a_file_is_served_for_good_and_compressed():

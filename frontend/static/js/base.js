@@ -85,5 +85,4 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
-for (const note of document.querySelectorAll("#toasts > .toast")) setTimeout(() => note.remove(), TOAST_MS);
 focusFirstWrong(document);
