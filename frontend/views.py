@@ -1,7 +1,9 @@
 """What all page handlers share: the shell around a page, forms with their token, redirects."""
 
+import hashlib
 from typing import Any
 
+import msgspec
 from litestar import Request, Response
 from litestar.response import Redirect
 
@@ -74,6 +76,11 @@ async def form_lists(request: AnyRequest) -> dict[str, list[str]]:
 def whole(text: str) -> int | None:
     """Return a whole number from a form, None for anything else: other digits than ours, or more than a column holds."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def mark_of(shown: Any) -> str:
+    """Return what stands for all that is shown, so that a page is sent again only when it says something else."""
+    return hashlib.sha256(repr(msgspec.to_builtins(shown)).encode()).hexdigest()[:12]
 
 
 def is_htmx(request: AnyRequest) -> bool:

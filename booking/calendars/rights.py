@@ -1,6 +1,6 @@
 """Who may change when things are open."""
 
-from incubator.ground.rights import Actor, Role
+from incubator.ground.rights import DESK_ROLES, Actor, Role
 
 
 def can_set_hours(actor: Actor, site_id: int) -> bool:
@@ -10,4 +10,4 @@ def can_set_hours(actor: Actor, site_id: int) -> bool:
 
 def can_close(actor: Actor, site_id: int) -> bool:
     """May this actor close a room for a while, and open it again?"""
-    return actor.has(Role.STAFF, Role.OPERATOR, Role.MANAGER, Role.ADMIN, site_id=site_id)
+    return actor.has(*DESK_ROLES, site_id=site_id)

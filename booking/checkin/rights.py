@@ -1,11 +1,11 @@
 """Who may see, pair and take off tablets."""
 
-from incubator.ground.rights import Actor, Role
+from incubator.ground.rights import DESK_ROLES, Actor
 
 
 def can_pair(actor: Actor, site_id: int) -> bool:
     """May this actor bind a tablet to a room of the site, and revoke it?"""
-    return actor.device_id is None and actor.has(Role.STAFF, Role.OPERATOR, Role.MANAGER, Role.ADMIN, site_id=site_id)
+    return actor.device_id is None and actor.has(*DESK_ROLES, site_id=site_id)
 
 
 def can_see_devices(actor: Actor, site_id: int) -> bool:

@@ -3,15 +3,13 @@
 from datetime import datetime
 
 from booking.reservations.tables import State
-from incubator.ground.rights import Actor, Role
+from incubator.ground.rights import DESK_ROLES, Actor
 from incubator.ground.values import Span
-
-DESK = (Role.STAFF, Role.OPERATOR, Role.MANAGER, Role.ADMIN)
 
 
 def is_staff(actor: Actor, site_id: int) -> bool:
     """Does this actor work at the site's desk, and so book for anybody, without quota?"""
-    return actor.has(*DESK, site_id=site_id)
+    return actor.has(*DESK_ROLES, site_id=site_id)
 
 
 def can_reserve(actor: Actor, site_id: int, merchant_id: int | None) -> bool:

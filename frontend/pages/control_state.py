@@ -11,6 +11,7 @@ from booking.reservations import queries as reservations
 from booking.reservations.queries import Follower
 from frontend import formats, i18n
 from frontend.pages.reasons import reason_text
+from frontend.pages.reservation_view import EXTENSIONS_MIN
 from incubator.ground import clock
 from incubator.ground.errors import N_
 from incubator.ground.rights import Actor
@@ -23,7 +24,6 @@ from studio.live_sessions.queries import LiveSession
 
 OFFERED_BEFORE = timedelta(minutes=12)
 SAME_DAY = timedelta(hours=12)
-EXTENSIONS_MIN = (15, 30)
 TAKEN = N_("Taken")
 TAKEN_FROM = N_("setup at {at:time}")
 CLOSED = N_("the room closes")

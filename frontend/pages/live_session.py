@@ -1,7 +1,6 @@
 """The session on the phone of its people: state, key, output, extension, end, and what is declared by a person's word."""
 
 import asyncio
-import hashlib
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from frontend.errors import status_of
 from frontend.pages.booking_words import Chip, day_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
 from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, live_chip, view_of
-from frontend.views import AnyRequest, form, fragment, is_htmx, page, see_other, whole
+from frontend.views import AnyRequest, form, fragment, is_htmx, mark_of, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
@@ -59,8 +58,7 @@ async def _parts(request: AnyRequest, uid: UUID, **extra: Any) -> dict[str, Any]
     view = view_of(found, await seen_of(request, session.rig_id), lines)
     facts = await reservation_queries.reservation(actor, session.reservation_uid)
     has_client_span = any(span.kind == "client" for span in session.on_air)
-    shown = (session.reservation_version, msgspec.to_builtins(view))
-    mark = hashlib.sha256(repr(shown).encode()).hexdigest()[:12]
+    mark = mark_of((session.reservation_version, view))
     return {
         "v": view, "mark": mark, "now_ms": ms(clock.now()), "ends_ms": ms(session.ends_at), "opens_at": facts.blocked.starts_at,
         "outputs": [(value, i18n.gettext(name), i18n.gettext(OUTPUT_NOTES[value])) for value, name in OUTPUT_NAMES.items()],

@@ -1,12 +1,10 @@
 """The board of rooms and each rig's page: state with alarms, set-up, connection test, calling clean, calls for help."""
 
 import asyncio
-import hashlib
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 
@@ -17,7 +15,7 @@ from frontend.pages.control_state import ms
 from frontend.pages.live_session import seen_of
 from frontend.pages.reasons import reason_text
 from frontend.pages.rig_view import Room, calls_of, can_be_aborted, room_of
-from frontend.views import AnyRequest, form, fragment, page, see_other, whole
+from frontend.views import AnyRequest, form, fragment, mark_of, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
@@ -49,11 +47,6 @@ async def _board(request: AnyRequest) -> dict[str, Any]:
     calls = calls_of(await control_queries.open_help(site_id))
     return {"rooms": rooms, "calls": calls, "mark": mark_of([rooms, calls]), "now_ms": ms(clock.now()),
             "alarms": sum(room.state.kind == "alarm" for room in rooms)}
-
-
-def mark_of(shown: Any) -> str:
-    """Return what stands for all that is shown, so that a page is sent again only when it says something else."""
-    return hashlib.sha256(repr(msgspec.to_builtins(shown)).encode()).hexdigest()[:12]
 
 
 @get(["/rigs", "/wall"], include_in_schema=False)

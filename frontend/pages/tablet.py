@@ -1,6 +1,5 @@
 """The room's tablet under one address: pairing, four digits, or the controls, whatever is due."""
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -20,7 +19,7 @@ from frontend.limits import count
 from frontend.pages.control_state import ms, room_name
 from frontend.pages.live_session import control_context
 from frontend.render import render
-from frontend.views import AnyRequest, app_redis, page
+from frontend.views import AnyRequest, app_redis, mark_of, page
 from incubator.ground import clock
 from incubator.ground.errors import N_, Conflict
 from incubator.ground.rights import Actor
@@ -117,8 +116,7 @@ async def _idle(device: DeviceFacts, unit_id: int, *, is_opening: bool) -> Scree
         "later": [slot for slot in map(slot_of, coming[1:]) if slot.is_today],
         "is_unclean": rig is not None and rig.cleanliness == "account_open", "help": await control_queries.help_in(unit_id),
     }
-    shown = hashlib.sha256(repr(msgspec.to_builtins(context)).encode()).hexdigest()[:12]
-    return Screen("_tablet_idle.html", room, f"idle-{shown}", context)
+    return Screen("_tablet_idle.html", room, f"idle-{mark_of(context)}", context)
 
 
 async def screen_of(request: AnyRequest) -> Screen:
