@@ -44,13 +44,17 @@ def free_spans(room: Room, zone: ZoneInfo, within: Span, also_busy: Sequence[Spa
 
     `also_busy` is what else must be avoided without setup and teardown, such as a host's other bookings.
     """
-    unit = room.unit
     around = Span(within.starts_at - timedelta(days=1), within.ends_at + timedelta(days=1))
     barred = [*room.busy, *(closure.span for closure in room.calendar.closures)]
+    return gaps(room.unit, open_spans(room.calendar, zone, around), barred, zone, within, also_busy)
+
+
+def gaps(unit: UnitFacts, opened: Iterable[Span], barred: Iterable[Span], zone: ZoneInfo, within: Span,
+         also_busy: Sequence[Span] = ()) -> list[Span]:
+    """Return where a use fits, as in `free_spans`; `barred` are neighbours' blocked intervals and closures."""
     taken = [each.widened(unit.teardown_min, unit.setup_min) for each in barred]
-    left = without(open_spans(room.calendar, zone, around), [*taken, *also_busy])
     found = []
-    for span in clipped(left, within):
+    for span in clipped(without(list(opened), [*taken, *also_busy]), within):
         start, end = next_on_grid(span.starts_at, unit.step_min, zone), last_on_grid(span.ends_at, unit.step_min, zone)
         if end - start >= timedelta(minutes=unit.min_use_min):
             found.append(Span(start, end))

@@ -1,8 +1,7 @@
 """What a verb knows before it locks: the place with its calendar, the merchant, the host; and how it explains a refusal."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,15 +11,18 @@ from booking.calendars.rules import CalendarFacts, last_on_grid
 from booking.offers.queries import alternatives_to
 from booking.offers.rules import Alternative
 from booking.policies.rules import QUOTA_KINDS
-from booking.reservations import rights, rules
-from booking.reservations.refusals import HostTaken, MerchantPaused, OverQuota, SetupOverlaps, SlotTaken
-from booking.reservations.rules import Place
+from booking.reservations import clashes, rights, rules
+from booking.reservations.clashes import Met
+from booking.reservations.entry import Seen
+from booking.reservations.refusals import HasBegun, HostTaken, MerchantPaused, OverQuota, SlotTaken, WrongState
+from booking.reservations.rules import STANDING, STATE_NAMES, Place
 from booking.reservations.slots import Claim, Clash, Demand, Locked
-from booking.units.queries import COLUMN_COUNT, COLUMNS, UnitFacts
+from booking.reservations.tables import State
+from booking.units.queries import COLUMN_COUNT, COLUMNS, UnitFacts, unit_id_of_person
 from booking.units.service import unit_of_person
 from booking.units.tables import Kind
-from incubator.ground import database
-from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, NotFound
+from incubator.ground import clock, database
+from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 from incubator.merchants.rights import can_see
@@ -92,8 +94,8 @@ async def with_calendar(plan: Plan, span: Span) -> Plan:
     return msgspec.structs.replace(plan, place=place)
 
 
-async def with_host(actor: Actor, plan: Plan, host_id: int | None) -> Plan:
-    """Return the plan with a host, whose unit is made at the first booking.
+async def with_host(actor: Actor, plan: Plan, host_id: int | None, *, is_look: bool = False) -> Plan:
+    """Return the plan with a host, whose unit is made at the first booking; `is_look` writes nothing, and leaves it out so far.
 
     Raises:
         Invalid: not a member of the merchant; staff may name anybody.
@@ -106,7 +108,7 @@ async def with_host(actor: Actor, plan: Plan, host_id: int | None) -> Plan:
         host_id, plan.merchant_id, rights.is_staff(actor, plan.unit.site_id))
     if name is None:
         raise Invalid.field("host_id", N_("Choose a member of the merchant."))
-    unit_id = await unit_of_person(host_id, plan.unit.site_id)
+    unit_id = await (unit_id_of_person(host_id) if is_look else unit_of_person(host_id, plan.unit.site_id))
     return msgspec.structs.replace(plan, host_id=host_id, host_name=name, host_unit_id=unit_id)
 
 
@@ -148,25 +150,42 @@ async def explained(refusal: Conflict, plan: Plan, span: Span, except_ids: Colle
         return refusal
     if not isinstance(refusal, Clash):
         return refusal
-    found: SlotTaken = worded(refusal, plan, span)
+    taken = {each.reservation_id for each in refusal.taken}
+    met = [each for each in await clashes.in_the_way(None, plan.claims(span)) if each.reservation_id in taken]
+    found = worded(met[0], plan, span) if met else refusal  # whoever was in the way may have gone since
+    if type(found) is SlotTaken:
+        found = refusal  # head on: after the deed one wants to know that what was entered is kept
     found.extra["alternatives"] = await alternatives_to(
         plan.place.site, plan.unit, span, host_unit_id=plan.host_unit_id, except_ids=except_ids)
     return found
 
 
-def worded(clash: Clash, plan: Plan, span: Span) -> SlotTaken:
-    """Return the clash in words: who is taken, and whether it is the use itself or setup and teardown that meet."""
-    if not clash.taken:
-        return clash
-    first = clash.taken[0]
-    times: dict[str, Any] = {"taken_from": first.span.starts_at, "taken_to": first.span.ends_at}
-    if first.unit_id == plan.host_unit_id:
-        return HostTaken(name=plan.host_name, **times)
-    if span.overlaps(first.span):
-        return SlotTaken(**times)
-    blocked = plan.place.blocked(span)
-    overlap = min(blocked.ends_at, first.span.ends_at) - max(blocked.starts_at, first.span.starts_at)
-    return SetupOverlaps(from_at=blocked.starts_at, to_at=blocked.ends_at, overlap=overlap, **times)
+def worded(met: Met, plan: Plan, span: Span) -> SlotTaken:
+    """Return a clash in words: the host who is booked elsewhere, or how the room's times meet."""
+    if met.unit_id == plan.host_unit_id:
+        return HostTaken(name=plan.host_name, taken_from=met.use.starts_at, taken_to=met.use.ends_at)
+    return clashes.worded(met, span, plan.place.blocked(span))
+
+
+async def clashes_of(actor: Actor, plan: Plan, span: Span, except_ids: Collection[int]) -> list[SlotTaken]:
+    """Return what a use would meet now, for whoever asks: the first booking in its room, and the first of its host."""
+    first: dict[int, Met] = {}
+    for met in await clashes.in_the_way(actor, plan.claims(span), except_ids):
+        first.setdefault(met.unit_id, met)
+    return [worded(met, plan, span) for met in first.values()]
+
+
+def against_move(actor: Actor, seen: Seen, plan: Plan, span: Span) -> Iterator[KaiboError]:
+    """Yield what state and calendar say against a reservation's move; once it has begun only its end can change."""
+    now = clock.now()
+    if seen.state not in STANDING:
+        yield WrongState(state=STATE_NAMES[seen.state])
+    if seen.starts_at > now and seen.state != State.CHECKED_IN:
+        yield from rules.refusals(plan.place, span, now, is_staff=rights.is_staff(actor, seen.site_id))
+        return
+    if plan.unit.id != seen.unit_id or span.starts_at != seen.starts_at or span.ends_at <= now:
+        yield HasBegun()
+    yield from rules.closed(plan.place, span)
 
 
 def shorter_within_quota(refusal: OverQuota, plan: Plan, span: Span) -> list[Alternative]:

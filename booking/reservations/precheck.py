@@ -1,39 +1,53 @@
 """What would happen to a wish: everything that speaks for or against it, found without writing or locking anything."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from booking.offers.queries import alternatives_to, busy_spans
+from booking.calendars.rules import open_spans
+from booking.offers.queries import alternatives_to
 from booking.offers.rules import Alternative
 from booking.policies.queries import quota_of
-from booking.policies.rules import Quota
-from booking.reservations import planning, rules
+from booking.policies.rules import QUOTA_KINDS, Quota
+from booking.reservations import planning, questions, rights, rules
 from booking.reservations.entry import seen_by
 from booking.reservations.planning import Plan
-from booking.reservations.refusals import MerchantPaused, OverQuota, TooFarAhead
-from booking.reservations.rights import is_staff
-from booking.reservations.service import Wish
-from booking.reservations.slots import Clash, Taken
+from booking.reservations.queries import held_by
+from booking.reservations.refusals import CutOff, HasBegun, MerchantPaused, OverQuota, TooFarAhead, WrongState
+from booking.reservations.service import Changes, Wish
 from incubator.ground import clock
-from incubator.ground.errors import N_, KaiboError
+from incubator.ground.errors import N_, Forbidden, KaiboError
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 
+IN_AND_OUT = N_("In from {from_at:time} to set up, out by {to_at:time}")
+SETUP_EARLY = N_("Setup begins before the doors open at {opens:time}: tell the front desk.")
+TEARDOWN_LATE = N_("Teardown ends after the doors close at {closes:time}: tell the front desk.")
+BEYOND = N_("Beyond the merchant’s quota; the front desk may book it all the same.")
+NO_OTHER_TIME = (TooFarAhead, MerchantPaused, HasBegun, WrongState, CutOff)  # another time would be refused like this one
+
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was checked: what speaks for the wish (`is_ok`), or a refusal with its code."""
+    """One thing that was checked: it speaks `for` the wish, is something to `mind`, or `against` it under a refusal's code."""
 
     code: str
     msgid: str
     params: dict[str, Any]
-    is_ok: bool
+    weight: Literal["for", "mind", "against"]
+
+    @property
+    def is_ok(self) -> bool:
+        """Tell whether the wish can pass all the same."""
+        return self.weight != "against"
 
 
 class Precheck(msgspec.Struct, frozen=True):
-    """Everything found; `quota` None where none applies, `alternatives` only when something speaks against the wish."""
+    """Everything found: first what speaks against the wish, in the order in which the verb would refuse it.
+
+    `quota` is the merchant's week without the wish, None where there is none; `alternatives` only when something speaks against.
+    """
 
     findings: tuple[Finding, ...]
     quota: Quota | None
@@ -45,8 +59,8 @@ class Precheck(msgspec.Struct, frozen=True):
         return all(finding.is_ok for finding in self.findings)
 
 
-async def precheck(actor: Actor, wish: Wish, except_uid: UUID | None = None) -> Precheck:
-    """Return all findings about a wish; `except_uid` is the reservation that would be moved there.
+async def precheck(actor: Actor, wish: Wish, page_key: str | None = None) -> Precheck:
+    """Return all findings about a wish; what the page with `page_key` holds already is not in its own way.
 
     Raises:
         NotFound, Forbidden, Invalid: as for `reserve`; such a wish has no findings.
@@ -55,22 +69,59 @@ async def precheck(actor: Actor, wish: Wish, except_uid: UUID | None = None) -> 
     plan = await planning.plan_for(wish.unit_uid, merchant_id)
     planning.check_rights(actor, plan)
     span, _ = rules.check_fields(wish.span, wish.title, plan.place)
-    plan = await planning.with_host(actor, await planning.with_calendar(plan, span), wish.host_id)
-    own = [] if except_uid is None else [(await seen_by(actor, except_uid)).id]
-    demand, now = plan.demand(actor, span), clock.now()
-    quota = None
-    if demand is not None and plan.merchant_id is not None:
-        quota = await quota_of(plan.merchant_id, plan.unit.site_id, span.starts_at, now, tuple(own))
-    refused = list(rules.refusals(plan.place, span, now, is_staff=is_staff(actor, plan.unit.site_id)))
-    refused += [*_of_merchant(plan), *_of_quota(quota, span), *await _taken(plan, span, own)]
-    instead = await _instead(plan, span, refused, own)
-    against = [Finding(each.code, each.text, each.params, is_ok=False) for each in refused]
-    return Precheck((*against, *_in_favour(plan, span, quota, {each.code for each in refused})), quota, tuple(instead))
+    plan = await planning.with_calendar(plan, span)
+    plan = await planning.with_host(actor, plan, wish.host_id, is_look=True)
+    is_staff = rights.is_staff(actor, plan.unit.site_id)
+    refused = list(rules.refusals(plan.place, span, clock.now(), is_staff=is_staff))
+    return await _found(actor, plan, span, refused, await held_by(actor, page_key))
+
+
+async def precheck_move(actor: Actor, uid: UUID, changes: Changes) -> Precheck:
+    """Return all findings about a reservation's move; where nothing but the title would change, nothing speaks against it.
+
+    Raises:
+        NotFound, Forbidden, Invalid: as for `move`; such a wish has no findings.
+    """
+    seen = await seen_by(actor, uid)
+    if not rights.can_change(actor, seen.site_id, seen.merchant_id, seen.person_id):
+        raise Forbidden()
+    title = seen.title if changes.title is None else rules.checked_title(changes.title)
+    span = Span(changes.starts_at or seen.starts_at, changes.ends_at or seen.ends_at)
+    plan = await planning.plan_for(changes.unit_uid or seen.unit_id, seen.merchant_id)
+    plan = msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_unit_id=seen.host_unit_id)
+    if plan.unit.id == seen.unit_id and span == seen.span:
+        as_it_is = Finding("unchanged", N_("Room and time stay as they are"), {}, "for")
+        return Precheck((as_it_is,), await _quota(plan, span, [seen.id]), ())
+    rules.check_fields(span, title, plan.place)
+    plan = await planning.with_calendar(plan, span)
+    refused = list(planning.against_move(actor, seen, plan, span))
+    cut_off_at = await questions.cut_off(seen.id)
+    if cut_off_at is not None and clock.now() >= cut_off_at:
+        refused.append(CutOff(cut_off_at=cut_off_at))
+    return await _found(actor, plan, span, refused, [seen.id])
+
+
+async def _found(actor: Actor, plan: Plan, span: Span, refused: Sequence[KaiboError], own: Sequence[int]) -> Precheck:
+    """Return what is found when merchant, quota and neighbours are asked too, in the order in which the verbs do."""
+    quota = await _quota(plan, span, own)
+    is_counted = plan.demand(actor, span) is not None
+    refused = [*refused, *_of_merchant(plan), *(_of_quota(quota, span) if is_counted else ()),
+               *await planning.clashes_of(actor, plan, span, own)]
+    against = [Finding(each.code, each.text, each.params, "against") for each in refused]
+    codes = {each.code for each in refused}
+    rest = [*_of_place(plan, span, codes), *_left(quota, span, is_counted=is_counted)]
+    return Precheck((*against, *rest), quota, tuple(await _instead(plan, span, refused, own)))
+
+
+async def _quota(plan: Plan, span: Span, own: Sequence[int]) -> Quota | None:
+    if plan.merchant_id is None or plan.unit.kind not in QUOTA_KINDS:
+        return None
+    return await quota_of(plan.merchant_id, plan.unit.site_id, span.starts_at, clock.now(), tuple(own))
 
 
 async def _instead(plan: Plan, span: Span, refused: Sequence[KaiboError], own: Sequence[int]) -> Sequence[Alternative]:
     """Return what would work: another time where that helps, a shorter one where the quota alone is short, else nothing."""
-    if not refused or any(isinstance(each, TooFarAhead | MerchantPaused) for each in refused):
+    if not refused or any(isinstance(each, NO_OTHER_TIME) for each in refused):
         return ()
     short = next((each for each in refused if isinstance(each, OverQuota)), None)
     if short is not None:
@@ -88,21 +139,35 @@ def _of_quota(quota: Quota | None, span: Span) -> Iterator[KaiboError]:
         yield OverQuota(**quota.figures(span.minutes))
 
 
-async def _taken(plan: Plan, span: Span, own: Sequence[int]) -> list[KaiboError]:
-    claims = plan.claims(span)
-    busy = await busy_spans(plan.unit.site_id, claims[0].blocked, own)
-    taken = [Taken(c.unit_id, 0, other) for c in claims for other in busy.get(c.unit_id, ()) if other.overlaps(c.blocked)]
-    return [planning.worded(Clash(taken), plan, span)] if taken else []
-
-
-def _in_favour(plan: Plan, span: Span, quota: Quota | None, against: set[str]) -> Iterator[Finding]:
-    blocked = plan.place.blocked(span)
+def _of_place(plan: Plan, span: Span, against: set[str]) -> Iterator[Finding]:
+    """Yield what the place says: open, and from when to when one is in it, with what lies before the doors open or after."""
+    blocked, figures = plan.place.blocked(span), {}
     if not against & {"outside-hours", "closed"}:
-        yield Finding("open", N_("Open then."), {}, is_ok=True)
-    if "slot-taken" not in against:
-        yield Finding("free", N_("Free, with setup from {from_at:time} and teardown until {to_at:time}."),
-                      {"from_at": blocked.starts_at, "to_at": blocked.ends_at}, is_ok=True)
-    if quota is not None and quota.limit_min is not None and "over-quota" not in against:
+        yield Finding("open", N_("Within opening hours"), {}, "for")
+        figures = _doors(plan, span)
+    if "slot-taken" in against:
+        return
+    yield Finding("free", IN_AND_OUT if blocked != span else N_("Free then"),
+                  {"from_at": blocked.starts_at, "to_at": blocked.ends_at}, "for")
+    if figures and blocked.starts_at < figures["opens"]:
+        yield Finding("setup-early", SETUP_EARLY, figures, "mind")
+    if figures and blocked.ends_at > figures["closes"]:
+        yield Finding("teardown-late", TEARDOWN_LATE, figures, "mind")
+
+
+def _doors(plan: Plan, span: Span) -> dict[str, Any]:
+    opened = open_spans(plan.place.calendar, plan.place.site.zone, rules.calendar_window(span))
+    doors = next(each for each in opened if each.covers(span))
+    return {"opens": doors.starts_at, "closes": doors.ends_at}
+
+
+def _left(quota: Quota | None, span: Span, *, is_counted: bool) -> Iterator[Finding]:
+    """Yield what is left of the week afterwards, or that only staff, for whom nothing is counted, get beyond it."""
+    if quota is None or quota.limit_min is None:
+        return
+    if quota.allows(span.minutes):
         figures = Quota(quota.limit_min, quota.used_min + span.minutes).figures(0)
-        yield Finding("quota", N_("{left:duration} of {limit:duration} left in that week after this."),
-                      {"left": figures["left"], "limit": figures["limit"]}, is_ok=True)
+        yield Finding("quota", N_("{left:duration} of {limit:duration} left in that week after this"),
+                      {"left": figures["left"], "limit": figures["limit"]}, "for")
+    elif not is_counted:
+        yield Finding("beyond-quota", BEYOND, {}, "mind")

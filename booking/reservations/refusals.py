@@ -1,5 +1,7 @@
 """Why a reservation is refused: each fact a class of its own, with figures, so that the person sees the way out."""
 
+from typing import ClassVar
+
 from incubator.ground.errors import N_, Conflict
 
 
@@ -8,6 +10,9 @@ class SlotTaken(Conflict):
 
     code = "slot-taken"
     msgid = N_("This slot is taken from {taken_from:time} to {taken_to:time}. What you entered is kept; choose another time.")
+    # what is known of the booking in the way: its title, for whoever may see it
+    named: ClassVar[str] = N_("Taken {taken:hours} by “{title}”.")
+    unnamed: ClassVar[str] = N_("Taken {taken:hours} by another booking.")
 
 
 class OverQuota(Conflict):
@@ -137,7 +142,24 @@ class HostTaken(SlotTaken):
 
 
 class SetupOverlaps(SlotTaken):
-    """The times of use do not touch, but setup or teardown do."""
+    """The times of use do not touch, but setup begins while another booking is being cleared."""
 
-    msgid = N_("With setup and teardown this takes {from_at:time} to {to_at:time}, and the neighbour has {taken_from:time} to"
-               " {taken_to:time}: {overlap:duration} overlap.")
+    named = N_("Setup would begin at {from_at:time}, but “{title}” is being cleared until {taken_to:time}:"
+               " {overlap:duration} overlap.")
+    unnamed = N_("Setup would begin at {from_at:time}, but another booking is being cleared until {taken_to:time}:"
+                 " {overlap:duration} overlap.")
+
+
+class TeardownOverlaps(SlotTaken):
+    """The times of use do not touch, but teardown runs into the setup of another booking."""
+
+    named = N_("Teardown would run to {till:time}, but “{title}” starts setting up at {taken_from:time}:"
+               " {overlap:duration} overlap.")
+    unnamed = N_("Teardown would run to {till:time}, but another booking starts setting up at {taken_from:time}:"
+                 " {overlap:duration} overlap.")
+
+
+class BeingFilledIn(SlotTaken):
+    """Somebody holds it while filling in a page."""
+
+    msgid = N_("Somebody is filling in a booking for this time. It is free again in {minutes} minutes at most.")

@@ -1,8 +1,9 @@
 """The sheet that books or moves: what the form holds, what the house finds about it, and what would work instead."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -11,14 +12,14 @@ import msgspec
 from booking.calendars.queries import calendars_of
 from booking.calendars.rules import open_spans
 from booking.offers import queries as offers
-from booking.policies.queries import quota_of
-from booking.reservations import queries as reservations, rights, rules
+from booking.reservations import rights
+from booking.reservations.precheck import Precheck, precheck, precheck_move
 from booking.reservations.queries import ReservationFacts
-from booking.reservations.refusals import HostTaken
+from booking.reservations.service import Changes, Wish
 from booking.units import queries as units
 from booking.units.queries import UnitFacts
 from frontend import i18n
-from frontend.pages.booking_checks import place_findings, place_of
+from frontend.pages.booking_checks import lines_of, lines_of_refusal
 from frontend.pages.booking_words import (
     Finding,
     Other,
@@ -35,7 +36,7 @@ from frontend.pages.schedule import STEP, Frame, frame_of
 from frontend.render import share
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
-from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
+from incubator.ground.errors import N_, FieldError, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 from incubator.merchants import queries as merchants
@@ -43,7 +44,6 @@ from incubator.sites.queries import SiteFacts
 
 PAGE_KEY_BYTES = 12
 DEFAULT_LENGTH = timedelta(hours=2)
-ENOUGH = N_("Enough quota")
 NOTHING_LEFT = N_("nothing left this week")
 
 
@@ -167,10 +167,39 @@ async def host_of(wanted: Wanted) -> int | None:
     return found
 
 
+async def wish_of(actor: Actor, site: SiteFacts, wanted: Wanted) -> Wish:
+    """Return a form as a wish.
+
+    Raises:
+        Invalid: fields that cannot be read, all at once.
+    """
+    errors: list[FieldError] = []
+    found: dict[str, Any] = {}
+    parts: dict[str, Awaitable[Any]] = {"space": space_of(wanted), "host": host_of(wanted), "span": wanted_span(wanted, site)}
+    for name, part in parts.items():
+        try:
+            found[name] = await part
+        except Invalid as refusal:
+            errors.extend(refusal.errors)
+    if errors:
+        raise Invalid(errors)
+    merchant_id = await merchant_for(actor, site, wanted.merchant)
+    return Wish(found["space"].uid, found["span"].starts_at, found["span"].ends_at, wanted.title, merchant_id, found["host"])
+
+
+async def wanted_span(wanted: Wanted, site: SiteFacts) -> Span:
+    """Return the time of use that a form names.
+
+    Raises:
+        Invalid: a day or time that is none.
+    """
+    return span_of(wanted.date, wanted.starts, wanted.ends, site)
+
+
 async def sheet_of(actor: Actor, site: SiteFacts, wanted: Wanted, refusal: KaiboError | None = None) -> Sheet:
     """Return the sheet for what somebody wants; after a refusal with its words, and the input kept."""
     merchant_id = wanted.move.merchant_id if wanted.move else await merchant_for(actor, site, wanted.merchant)
-    found = await _judge(actor, site, wanted, merchant_id)
+    found = await _judge(actor, site, wanted)
     return Sheet(
         action=f"/reservations/{wanted.move.uid}/move" if wanted.move else "/reservations/new",
         heading=_heading(found, wanted), whom=await _whom(actor, site, wanted, merchant_id),
@@ -199,75 +228,27 @@ class Judged(msgspec.Struct, frozen=True):
     is_bad: bool = False
 
 
-async def _judge(actor: Actor, site: SiteFacts, wanted: Wanted, merchant_id: int | None) -> Judged:
-    """Look at a wish without touching anything."""
+async def _judge(actor: Actor, site: SiteFacts, wanted: Wanted) -> Judged:
+    """Look at a wish without touching anything: what is found is what the verb would refuse."""
     shown = await units.spaces(site.id, [wanted.kind])
-    day = day_of(wanted.date) or site.local_date(clock.now())
-    times = await times_of(site, shown, day)
+    times = await times_of(site, shown, day_of(wanted.date) or site.local_date(clock.now()))
     unit = None
     try:
         unit = await space_of(wanted)
-        span = span_of(wanted.date, wanted.starts, wanted.ends, site)
-        span, _title = rules.check_fields(span, wanted.title, await place_of(site, unit, span))
-        host = await _host(wanted, merchant_id)
+        found = await _found(actor, site, wanted, unit)
     except KaiboError as refusal:
-        texts = field_texts(refusal).values() or [refusal_text(refusal)]
-        wrong = [Finding("alarm" if wanted.space else "wait", text) for text in texts]
-        return Judged(shown, times, unit, findings=wrong, is_bad=True)
-    own, own_ids = await _held_ids(actor, wanted), {str(wanted.move.uid)} if wanted.move else {wanted.hold}
-    quota = await _quota(site, unit, span, merchant_id, own)
-    of_place = [*await _host_findings(site, span, host, own), *await place_findings(actor, site, unit, span, own_ids)]
-    of_quota = _quota_findings(actor, site, quota)
-    is_bad, is_over = (any(one.kind == "alarm" for one in some) for some in (of_place, of_quota))
-    # another time of the same length does not help where the quota is short
-    instead = await offers.alternatives_to(site, unit, span, host_unit_id=host.unit_id if host else None, except_ids=own
-                                           ) if is_bad and not is_over else []
-    findings = [*of_place, *of_quota]
-    return Judged(shown, times, unit, span, findings, others(instead[:4], site), quota, is_bad or is_over)
+        return Judged(shown, times, unit, findings=lines_of_refusal(refusal, is_chosen=bool(wanted.space)), is_bad=True)
+    span = span_of(wanted.date, wanted.starts, wanted.ends, site)
+    quota = None if found.quota is None else quota_bar(found.quota.limit_min, found.quota.used_min, span.minutes)
+    return Judged(shown, times, unit, span, lines_of(found.findings), others(found.alternatives[:4], site), quota,
+                  not found.is_ok)
 
 
-class Host(msgspec.Struct, frozen=True):
-    """Who presents; `unit_id` None: nobody ever booked this person, so nothing can clash."""
-
-    name: str
-    unit_id: int | None
-
-
-async def _host(wanted: Wanted, merchant_id: int | None) -> Host | None:
-    """Return who is to present: of a move the reservation's own host, else whom the form names; None for nobody."""
-    if wanted.move is not None:
-        host_id, name = wanted.move.host_id, wanted.move.host_name
-    else:
-        host_id, name = await host_of(wanted), dict(await _hosts(merchant_id)).get(wanted.host, "")
-    return None if host_id is None else Host(name, await units.unit_id_of_person(host_id))
-
-
-async def _host_findings(site: SiteFacts, span: Span, host: Host | None, own: Sequence[int]) -> list[Finding]:
-    """Return what else the host is booked for at that time."""
-    if host is None or host.unit_id is None:
-        return []
-    busy = (await offers.busy_spans(site.id, span, own)).get(host.unit_id, ())
-    taken = next((each for each in busy if each.overlaps(span)), None)
-    return [] if taken is None else [Finding("alarm", refusal_text(
-        HostTaken(name=host.name, taken_from=taken.starts_at, taken_to=taken.ends_at)))]
-
-
-async def _quota(site: SiteFacts, unit: UnitFacts, span: Span, merchant_id: int | None, own: Sequence[int]) -> QuotaBar | None:
-    if merchant_id is None or unit.kind != "live_room":
-        return None
-    quota = await quota_of(merchant_id, site.id, span.starts_at, clock.now(), tuple(own))
-    return quota_bar(quota.limit_min, quota.used_min, span.minutes)
-
-
-async def _held_ids(actor: Actor, wanted: Wanted) -> list[int]:
-    """Return what must not count against itself: the reservation that is moved, or the hold of this very page."""
-    if wanted.move:
-        return [wanted.move.id]
-    uid = uid_of(wanted.hold)
-    try:
-        return [] if uid is None else [(await reservations.reservation(actor, uid)).id]
-    except NotFound:
-        return []
+async def _found(actor: Actor, site: SiteFacts, wanted: Wanted, unit: UnitFacts) -> Precheck:
+    if wanted.move is None:
+        return await precheck(actor, await wish_of(actor, site, wanted), wanted.page_key or None)
+    span = span_of(wanted.date, wanted.starts, wanted.ends, site)
+    return await precheck_move(actor, wanted.move.uid, Changes(span.starts_at, span.ends_at, unit.uid))
 
 
 def quota_bar(limit_min: int | None, used_min: int, wanted_min: int = 0) -> QuotaBar | None:
@@ -283,16 +264,6 @@ def quota_bar(limit_min: int | None, used_min: int, wanted_min: int = 0) -> Quot
     used_share = share(used_min, limit_min)
     added = min(share(wanted_min, limit_min), 100 - used_share)
     return QuotaBar(text, words, used_share, added, wanted > left or not is_left)
-
-
-def _quota_findings(actor: Actor, site: SiteFacts, quota: QuotaBar | None) -> list[Finding]:
-    if quota is None:
-        return []
-    if not quota.is_short:
-        return [Finding("ok", i18n.gettext(ENOUGH))]
-    if rights.is_staff(actor, site.id):
-        return [Finding("wait", i18n.gettext(N_("Beyond the merchant’s quota; the front desk may book it all the same.")))]
-    return [Finding("alarm", i18n.translate(N_("Over quota: {left}. Shorten it, or ask the front desk."), {"left": quota.left}))]
 
 
 async def times_of(site: SiteFacts, shown: Sequence[UnitFacts], day: date) -> list[str]:

@@ -36,10 +36,11 @@ class Chip(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One line of a check: ok, wait or alarm."""
+    """One line of a check: ok, wait or alarm; `code` is the domain's own word for what was found."""
 
     kind: str
     text: str
+    code: str = ""
 
 
 class Other(msgspec.Struct, frozen=True):
@@ -81,16 +82,9 @@ def chip(state: str) -> Chip:
     return Chip(kind, icon, i18n.gettext(word))
 
 
-def told(msgid: str, params: Mapping[str, Any]) -> str:
-    """Tell a message of the domain; a reason that was written down in both languages comes in the reader's."""
-    if not is_chinese() and params.get("reason_en"):
-        params = {**params, "reason": params["reason_en"]}
-    return i18n.translate(msgid, params)
-
-
 def refusal_text(refusal: KaiboError) -> str:
     """Return what a refusal says as a whole; a form's wrong fields say it beside the fields."""
-    return told(refusal.text, refusal.params)
+    return i18n.translate(refusal.text, refusal.params)
 
 
 def field_texts(refusal: KaiboError) -> dict[str, str]:
@@ -98,7 +92,7 @@ def field_texts(refusal: KaiboError) -> dict[str, str]:
     errors: Iterable[FieldError] = refusal.errors if isinstance(refusal, Invalid) else ()
     found: dict[str, str] = {}
     for error in errors:
-        text = told(error.msgid, error.params)
+        text = i18n.translate(error.msgid, error.params)
         found[error.field] = f"{found[error.field]} {text}" if error.field in found else text
     return found
 

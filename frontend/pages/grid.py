@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from markupsafe import Markup
 
 from booking.calendars.rules import clipped
+from booking.offers.rules import gaps
 from booking.reservations import queries as reservations, rights
 from booking.schedule import queries as schedule
 from booking.schedule.queries import Block, Schedule, UnitDay
@@ -159,7 +160,7 @@ async def read_day(actor: Actor, site: SiteFacts, on: date, look: Look) -> Day:
     on_air = await live_sessions.on_air(site.id) if is_today and look.kind == "live_room" else frozenset()
     painter = Painter(frame, found.as_of, site.zone, on_air=on_air)
     shown = [(unit, _blocks(unit, painter, chosen)) for unit in found.units
-             if not look.only_free or has_free(unit, found.as_of)]
+             if not look.only_free or has_free(unit, found.as_of, site)]
     return _day(site, on, look, found, frame, shown, is_open=await can_book(actor, site))
 
 
@@ -171,21 +172,11 @@ def _blocks(unit: UnitDay, painter: Painter, chosen: int | None) -> Markup:
     return painter.lane(unit.blocks, name_of(unit.unit), is_ours)
 
 
-def has_free(found: UnitDay, now: datetime) -> bool:
+def has_free(found: UnitDay, now: datetime, site: SiteFacts) -> bool:
     """Tell whether a room still has room for its shortest use on that day."""
-    unit = found.unit
-    before, after = timedelta(minutes=unit.teardown_min), timedelta(minutes=unit.setup_min)
-    taken = sorted((block.blocked_from - before, block.blocked_to + after) for block in found.blocks)
-    least = timedelta(minutes=unit.min_use_min)
-    for span in found.open:
-        at = max(span.starts_at, now)
-        for begin, end in taken:
-            if begin - at >= least and span.ends_at > at:
-                return True
-            at = max(at, end) if begin < span.ends_at and end > span.starts_at else at
-        if span.ends_at - at >= least:
-            return True
-    return False
+    barred = [*(Span(block.blocked_from, block.blocked_to) for block in found.blocks), *(each.span for each in found.closures)]
+    ahead = [Span(max(span.starts_at, now), span.ends_at) for span in found.open if span.ends_at > now]
+    return any(gaps(found.unit, ahead, barred, site.zone, span) for span in ahead)
 
 
 def _day(site: SiteFacts, on: date, look: Look, found: Schedule, frame: Frame, shown: list[tuple[UnitDay, Markup]], *,

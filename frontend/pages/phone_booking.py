@@ -15,13 +15,14 @@ from booking.offers.queries import Offer, Offers
 from booking.policies.queries import quota_of
 from booking.policies.rules import QUOTA_KINDS
 from booking.reservations import queries as reservations, rights, service
+from booking.reservations.precheck import IN_AND_OUT
 from booking.units import queries as units
 from booking.units.rules import KIND_NAMES
 from frontend import formats, i18n
 from frontend.auth import signed_in
 from frontend.feeds_days import announce_quietly
-from frontend.pages.booking_checks import IN_AND_OUT
-from frontend.pages.booking_sheet import ENOUGH, QuotaBar, Sheet, Wanted, merchant_for, quota_bar, sheet_of, wanted_of
+from frontend.pages.booking_checks import NO_MERCHANT
+from frontend.pages.booking_sheet import QuotaBar, Sheet, Wanted, merchant_for, quota_bar, sheet_of, wanted_of, wish_of
 from frontend.pages.booking_words import (
     Finding,
     day_of,
@@ -33,10 +34,8 @@ from frontend.pages.booking_words import (
     near_day,
     span_of,
     status_of,
-    told,
 )
 from frontend.pages.reservation_view import View, undo_of, view_of
-from frontend.pages.reservations import wish_of
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other
 from incubator.ground import clock
 from incubator.ground.errors import N_, Conflict, Invalid, KaiboError
@@ -119,7 +118,6 @@ class Confirmation(msgspec.Struct, frozen=True):
     day: str
     hours: str
     room: str
-    note: str
     is_live: bool
     title: str
     findings: Sequence[Finding]
@@ -194,7 +192,7 @@ async def done_page(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 
 def _next_steps(view: View, blocked: Span) -> list[str]:
-    steps = [i18n.translate(IN_AND_OUT, {"from": blocked.starts_at, "to": blocked.ends_at})]
+    steps = [i18n.translate(IN_AND_OUT, {"from_at": blocked.starts_at, "to_at": blocked.ends_at})]
     if view.code:
         steps.append(i18n.gettext(N_("Check in with the four digits on the room’s tablet")))
     if view.is_live:
@@ -254,11 +252,8 @@ def _shut(found: Offers) -> list[Shut]:
     """Return the rooms that cannot be had, those with the same reason together."""
     rooms: dict[str, list[str]] = {}
     for one in found.refused:
-        rooms.setdefault(told(one.msgid, one.params), []).append(name_of(one))
+        rooms.setdefault(i18n.translate(one.msgid, one.params), []).append(name_of(one))
     return [Shut(formats.listing(names, i18n.speech()), why) for why, names in rooms.items()]
-
-
-NO_MERCHANT = N_("You belong to no merchant here, or have not chosen for whom you act. Choose above, or ask the front desk.")
 
 
 async def _quota(actor: Actor, site: SiteFacts, merchant_id: int | None, query: Query) -> QuotaBar | None:
@@ -293,7 +288,7 @@ async def confirmation_of(actor: Actor, site: SiteFacts, wanted: Wanted, query: 
                           refusal: KaiboError | None = None) -> Confirmation:
     """Return the confirmation of a slot, with what the house finds about it."""
     sheet = await sheet_of(actor, site, wanted, refusal)
-    room, note = _room(sheet)
+    room = next((name for uid, name in sheet.spaces if uid == sheet.space), "")
     try:
         span = span_of(wanted.date, wanted.starts, wanted.ends, site)
         day, hours = day_text(span.starts_at), hours_text(span)
@@ -302,25 +297,14 @@ async def confirmation_of(actor: Actor, site: SiteFacts, wanted: Wanted, query: 
     clean = {name: text for name, text in sheet.errors.items() if name == "title"}
     rest = " ".join(text for name, text in sheet.errors.items() if name != "title")
     return Confirmation(
-        wanted.space, wanted.date, wanted.starts, wanted.ends, day, hours, room, note, sheet.kind == "live_room", wanted.title,
-        _findings(sheet), _alternatives(sheet, query), clean, sheet.refusal or rest, query.href())
+        wanted.space, wanted.date, wanted.starts, wanted.ends, day, hours, room, sheet.kind == "live_room", wanted.title,
+        sheet.findings, _alternatives(sheet, query), clean, sheet.refusal or rest, query.href())
 
 
 def day_text(moment: datetime) -> str:
     """Return `明天 · 11 月 25 日 周三`; a day without such a word stands alone."""
     near, whole = near_day(moment), formats.day(moment, i18n.speech())
     return whole if near == whole else f"{near} · {whole}"
-
-
-def _room(sheet: Sheet) -> tuple[str, str]:
-    return next((name for uid, name in sheet.spaces if uid == sheet.space), ""), ""
-
-
-def _findings(sheet: Sheet) -> list[Finding]:
-    """Return the findings with the quota in figures: there is no bar beside them."""
-    enough = i18n.gettext(ENOUGH)
-    figures = sheet.quota.text if sheet.quota else enough
-    return [Finding(one.kind, figures) if one.text == enough else one for one in sheet.findings]
 
 
 def _alternatives(sheet: Sheet, query: Query) -> list[Any]:

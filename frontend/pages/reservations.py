@@ -13,20 +13,20 @@ from booking.offers import queries as offers
 from booking.offers.rules import Alternative
 from booking.reservations import queries, service, undoing
 from booking.reservations.queries import Filters, ReservationFacts
-from booking.reservations.service import Changes, Wish
+from booking.reservations.service import Changes
 from booking.reservations.tables import State
 from booking.units import queries as units
 from frontend import i18n
 from frontend.auth import signed_in
 from frontend.feeds_days import announce_quietly
-from frontend.pages.booking_sheet import Wanted, host_of, merchant_for, sheet_of, space_of, uid_of, wanted_of
-from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, refusal_text, span_of, span_text, status_of
+from frontend.pages.booking_sheet import Wanted, sheet_of, space_of, uid_of, wanted_of, wanted_span, wish_of
+from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, refusal_text, span_text, status_of
 from frontend.pages.grid import Look, asked_day, can_book, show_day
 from frontend.pages.live_view import live_chip
 from frontend.pages.reservation_view import deeds_of, row_of, undo_of, unit_name, view_of
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
-from incubator.ground.errors import N_, Conflict, FieldError, Invalid, KaiboError
+from incubator.ground.errors import N_, Conflict, Invalid, KaiboError
 from incubator.ground.rights import Actor
 from incubator.sites.queries import SiteFacts, first_site
 from studio.live_sessions import queries as live_sessions
@@ -56,29 +56,6 @@ async def check(request: AnyRequest) -> Response[Any]:
     move = uid_of(fields.get("move", ""))
     wanted = wanted_of(fields, await queries.reservation(actor, move) if move else None)
     return fragment(request, "_grid_check.html", sheet=await sheet_of(actor, site, wanted))
-
-
-async def wish_of(actor: Actor, site: SiteFacts, wanted: Wanted) -> Wish:
-    """Return a form as a wish.
-
-    Raises:
-        Invalid: fields that cannot be read, all at once.
-    """
-    errors: list[FieldError] = []
-    found: dict[str, Any] = {}
-    for name, part in (("space", space_of(wanted)), ("host", host_of(wanted)), ("span", _span(wanted, site))):
-        try:
-            found[name] = await part
-        except Invalid as refusal:
-            errors.extend(refusal.errors)
-    if errors:
-        raise Invalid(errors)
-    merchant_id = await merchant_for(actor, site, wanted.merchant)
-    return Wish(found["space"].uid, found["span"].starts_at, found["span"].ends_at, wanted.title, merchant_id, found["host"])
-
-
-async def _span(wanted: Wanted, site: SiteFacts) -> Any:
-    return span_of(wanted.date, wanted.starts, wanted.ends, site)
 
 
 @post("/reservations/hold", include_in_schema=False, status_code=200)
@@ -220,7 +197,7 @@ async def move(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 
 async def _changes(wanted: Wanted, fields: Mapping[str, str], site: SiteFacts) -> Changes:
-    span = await _span(wanted, site)
+    span = await wanted_span(wanted, site)
     return Changes(span.starts_at, span.ends_at, (await space_of(wanted)).uid, fields.get("title"))
 
 

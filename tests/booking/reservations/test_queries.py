@@ -8,8 +8,9 @@ import pytest
 from booking.calendars import service as calendars
 from booking.offers import queries as offers
 from booking.reservations import queries, service
-from booking.reservations.precheck import precheck
+from booking.reservations.precheck import precheck, precheck_move
 from booking.reservations.queries import Filters
+from booking.reservations.service import Changes
 from booking.schedule import queries as schedule
 from incubator.accounts.queries import actor_of
 from incubator.ground import clock, database
@@ -191,4 +192,4 @@ async def test_precheck(people: People, rooms: Rooms) -> None:
     assert against == ["past", "outside-hours", "over-quota", "slot-taken"]
     assert not bad.is_ok
     made = await booked(people.alice, rooms.one, at(15))
-    assert (await precheck(people.alice, wish(rooms.one, at(15, 30)), except_uid=made.uid)).is_ok
+    assert (await precheck_move(people.alice, made.uid, Changes(at(15, 30), at(17, 30)))).is_ok

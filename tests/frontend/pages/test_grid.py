@@ -71,6 +71,16 @@ async def test_only_free_rooms(centre: Centre, visit: Any) -> None:
     assert 'data-name="1 号间"' not in page.text
 
 
+async def test_a_rest_in_which_no_setup_fits_is_not_free(centre: Centre, visit: Any) -> None:
+    room = centre.rooms[0].id
+    for starts, ends in (("08:30", "12:00"), ("12:45", "22:00")):
+        span = Span(centre.at(starts), centre.at(ends))
+        await calendars.close(HOUSE, calendars.Extent(unit_ids=(room,)), span, reason="排风检修")
+    page = await (await visit(centre.people.alice)).get(f"/days/{DAY}?free=1")
+    assert 'data-name="1 号间"' not in page.text
+    assert 'data-name="2 号间"' in page.text
+
+
 async def test_a_day_that_is_none(centre: Centre, visit: Any) -> None:
     visitor = await visit(centre.people.alice)
     for day in ("tomorrow", "2026-13-45", "9999-12-31", "0001-01-01"):
@@ -97,7 +107,7 @@ async def test_the_check_knows_its_own_hold(centre: Centre, visit: Any) -> None:
     fields = {"space": centre.rooms[0].uid, "date": DAY, "start": "10:00", "to": "12:00", "page_key": "k"}
     held = (await visitor.post("/reservations/hold", **fields)).json()
     query = f"space={centre.rooms[0].uid}&date={DAY}&from=10:00&to=12:00&kind=live_room"
-    assert 'data-bad=""' in (await visitor.get(f"/reservations/check?{query}&hold={held['id']}", partial=True)).text
+    assert 'data-bad=""' in (await visitor.get(f"/reservations/check?{query}&page_key=k", partial=True)).text
     assert 'data-bad="1"' in (await visitor.get(f"/reservations/check?{query}", partial=True)).text
     await visitor.post("/reservations/release", hold=held["id"])
     assert 'data-bad=""' in (await visitor.get(f"/reservations/check?{query}", partial=True)).text
@@ -108,7 +118,7 @@ async def test_quota_is_shown_before_booking(centre: Centre, visit: Any) -> None
     part = await (await visit(centre.people.alice)).get(
         f"/days/{DAY}/sheet?space={centre.rooms[1].uid}&from=17:00&to=20:00", partial=True)
     assert re.search("已用 8 .* 本次 3 .*共 10 ", part.text)
-    assert re.search("额度不够：本周剩 2 .*缩短，或找前台。", part.text)
+    assert re.search("那一周只剩 2 .*（共 10 .*），这场要 3 ", part.text)
 
 
 async def test_the_form_without_scripts(centre: Centre, visit: Any) -> None:
