@@ -38,6 +38,7 @@ CHIPS: Mapping[str, tuple[str, str, str]] = {
     "waiting_for_key": ("wait", "key", N_("Waiting for key")), "ready": ("ok", "check", N_("Ready")),
     "failed": ("alarm", "alert", N_("Not ready")), "ended": ("", "flag", N_("Over")), "cancelled": ("line", "x", N_("Cancelled")),
 }
+STUCK_WAY = N_("OBS has to be restarted at the room’s computer. Call staff.")
 ENDING = timedelta(minutes=10)
 STALE_S = 2.0
 
@@ -126,10 +127,21 @@ def _on_air(session: LiveSession, snapshot: RigSnapshot) -> Hero | None:
         return Hero("wait", "alert", tell(N_("Stream broken")), tell(N_("OBS is reconnecting")), ms(now.since))
     if now.is_live:
         title = N_("Picture sent") if session.output == "client" else N_("Streaming")
-        return Hero("air", "", tell(title), tell(N_("What viewers see is up to the platform.")), ms(now.since))
+        text = STUCK_WAY if now.phase == OutputPhase.STUCK else N_("What viewers see is up to the platform.")
+        return Hero("air", "", tell(title), tell(text), ms(now.since))
     if snapshot.record.is_live:
-        return Hero("ok", "rec", tell(N_("Recording")), tell(N_("Nothing is streamed.")), ms(snapshot.record.since))
+        kind, title, text = recording_words(snapshot.record.phase)
+        return Hero(kind, "rec", tell(title), tell(text), ms(snapshot.record.since))
     return None
+
+
+def recording_words(phase: OutputPhase) -> tuple[str, str, str]:
+    """Return colour, word and what one can do while something is recorded."""
+    return {
+        OutputPhase.STUCK: ("alarm", N_("Cannot be ended"), STUCK_WAY),
+        OutputPhase.PAUSED: (
+            "wait", N_("Recording paused"), N_("Paused at the room’s computer. Go on in OBS there, or stop it here.")),
+    }.get(phase, ("ok", N_("Recording"), N_("Nothing is streamed.")))
 
 
 BEFORE: dict[str, tuple[str, str, str, str]] = {

@@ -7,7 +7,7 @@ import msgspec
 
 from frontend import i18n
 from frontend.pages.control_state import ms, room_name
-from frontend.pages.live_view import heard
+from frontend.pages.live_view import STUCK_WAY, heard, recording_words
 from frontend.pages.reasons import reason_text
 from incubator.ground import clock
 from incubator.ground.errors import N_
@@ -95,9 +95,11 @@ def _going(snapshot: RigSnapshot) -> RigState:
         return RigState("alarm", "alert", tell(N_("Stream broken")), tell(N_("OBS is reconnecting")), ms(sending.since))
     if sending.is_live:
         word = N_("Picture sent") if snapshot.plan.output == "client" else N_("Streaming")
-        return RigState("air", "", tell(word), since=ms(sending.since))
+        return RigState("air", "", tell(word), tell(STUCK_WAY) if sending.phase == OutputPhase.STUCK else "", ms(sending.since))
     if snapshot.record.is_live:
-        return RigState("info", "rec", tell(N_("Recording")), since=ms(snapshot.record.since))
+        kind, word, text = recording_words(snapshot.record.phase)
+        tone, why = ("info", "") if kind == "ok" else (kind, tell(text))
+        return RigState(tone, "rec", tell(word), why, ms(snapshot.record.since))
     words = {"ready": ("ok", "check", N_("Ready")), "waiting_for_key": ("wait", "key", N_("Waiting for key")),
              "preparing": ("info", "clock", N_("Preparing")), "cleaning": ("info", "clock", N_("Being wiped"))}
     kind, icon, word = words.get(snapshot.plan.state, ("", "check", N_("Idle, clean")))

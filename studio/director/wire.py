@@ -211,8 +211,9 @@ class OutputNow(msgspec.Struct, frozen=True):
 
     @property
     def is_live(self) -> bool:
-        """Tell whether something goes out: also while OBS reconnects, and when it cannot be ended."""
-        return self.phase in {OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.STUCK}
+        """Tell whether it runs: also while it pauses, while OBS reconnects, and when it cannot be ended."""
+        return self.phase in {
+            OutputPhase.LIVE, OutputPhase.PAUSED, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.STUCK}
 
 
 class LinkNow(msgspec.Struct, frozen=True):

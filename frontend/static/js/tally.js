@@ -3,10 +3,11 @@
 import { _ } from "./base.js";
 
 const LIVE = ["live", "stopping"];
+const OUT = [...LIVE, "reconnecting", "stuck"];
 export const STALE_S = 2;
 
-/** Tell whether something goes out to viewers, as OBS says. */
-export const isSending = (rig) => Boolean(rig?.mine && LIVE.includes(rig.sending.phase));
+/** Tell whether something goes out to viewers, as OBS says; also while it reconnects or cannot be ended. */
+export const isSending = (rig) => Boolean(rig?.mine && OUT.includes(rig.sending.phase));
 
 /** How an output stands: connecting, apart (the rig is not ours yet), lost, on. */
 export function mode(state) {
@@ -29,6 +30,7 @@ export function tally(state) {
   const { phase, since } = rig.sending;
   if (rig.plan.output === "record") return recording(rig) ?? prepared(state);
   if (LIVE.includes(phase)) return word("", "dot", rig.plan.output === "client" ? _("Picture sent") : _("Streaming"), "", since);
+  if (phase === "stuck") return word("", "dot", _("Cannot be ended"), _("OBS has to be restarted"), since);
   if (phase === "reconnecting") return word("wait", "alert", _("Stream broken"), _("OBS is reconnecting"), since);
   if (phase === "asked" || phase === "starting") return word("wait", "clock", _("Starting"), _("waiting for OBS"));
   if (phase === "refused") return word("alarm", "alert", _("Not streaming"), _("the platform did not accept"));
@@ -36,6 +38,8 @@ export function tally(state) {
 }
 
 function recording(rig) {
+  if (rig.record.phase === "stuck") return word("alarm", "alert", _("Cannot be ended"), _("OBS has to be restarted"));
+  if (rig.record.phase === "paused") return word("wait", "rec", _("Recording paused"), _("at the room’s computer"), rig.record.since);
   return LIVE.includes(rig.record.phase) ? word("rec", "rec", _("Recording"), "", rig.record.since) : null;
 }
 
