@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -30,13 +31,25 @@ OnEnd = Callable[[ObsError], None]
 
 HANDSHAKE_S = 5.0
 SEND_S = 0.5
+LONGEST_BACKLOG = 1_000_000  # bytes; one request at a time is far below
 UNACKNOWLEDGED_MS: Final = 5000
+_DONTWAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 class _Frames(websocket.WebSocket):
-    """Frames over a TCP socket that acknowledges at once and never blocks its sender for long."""
+    """Frames over a TCP socket that acknowledges at once and never blocks its sender.
+
+    The sender is the event loop, which serves other rooms too. What the socket does not take at once waits in a backlog for a
+    thread of its own, which exists only then; while it does, all that follows waits behind it, so that no frame is torn.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._backlog = bytearray()
+        self._backlog_lock = threading.Lock()
+        self._drainer: threading.Thread | None = None
 
     def _recv(self, bufsize: int) -> bytes:
         # The kernel forgets QUICKACK by itself; without it OBS's Nagle waits 40 ms for our delayed acknowledgement.
@@ -53,12 +66,32 @@ class _Frames(websocket.WebSocket):
         if self.sock is None:
             raise OSError("socket is closed")
         payload = data.encode() if isinstance(data, str) else data
+        with self._backlog_lock:
+            if self._drainer is None:
+                with suppress(BlockingIOError):
+                    return self.sock.send(payload, _DONTWAIT)
+            if len(self._backlog) + len(payload) > LONGEST_BACKLOG:
+                raise OSError("OBS does not read what we send")
+            self._backlog += payload
+            if self._drainer is None:
+                self._drainer = threading.Thread(target=self._drain, args=(self.sock,), name="obs-writer", daemon=True)
+                self._drainer.start()
+            return len(payload)
+
+    def _drain(self, sock: socket.socket) -> None:
+        """Send the backlog as the socket takes it, and cut a connection that takes nothing: its reader then tells the loss."""
         try:
-            return self.sock.send(payload, getattr(socket, "MSG_DONTWAIT", 0))
-        except BlockingIOError:
-            if not select.select([], [self.sock], [], SEND_S)[1]:
-                raise OSError("OBS does not read what we send") from None
-            return self.sock.send(payload)
+            while select.select([], [sock], [], SEND_S)[1]:
+                with self._backlog_lock:
+                    with suppress(BlockingIOError):
+                        del self._backlog[:sock.send(self._backlog, _DONTWAIT)]
+                    if not self._backlog:
+                        self._drainer = None
+                        return
+            LOG.warning("OBS does not read what we send")
+            sock.shutdown(socket.SHUT_RDWR)
+        except (OSError, ValueError) as error:
+            LOG.debug("backlog dropped, the connection is gone: %s", error)
 
 
 class _Reader(core.RecvThread):  # type: ignore[misc]  # the library is not annotated

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest_asyncio
 from studio.obs.errors import AnswerTimeout, LinkLost, Unreachable
 from studio.obs.keeper import LinkKeeper
 from studio.obs.port import Event, LinkDown, LinkState, Meters, OutputKind, Step
+from studio.obs.protocol import Ask
 from studio.obs.real import RealObs
 from tests import obs_faults, obs_rig
 from tests.contracts.passage import Passage
@@ -23,6 +25,8 @@ from tests.obs_rig import ObsRig
 
 SCENE = "双人"
 MIC = "主播麦"
+MUTE = Ask((Step("SetInputMute", {"inputName": MIC, "inputMuted": True}),))
+FLOOD = Step("SetInputSettings", {"inputName": "商品名称", "inputSettings": {"text": "x" * 900_000}})
 BOTH, TO_OBS, FROM_OBS = (True, True), (True, False), (False, True)
 
 
@@ -108,8 +112,17 @@ async def test_only_the_writing_connection_is_dead(server: FaultServer, passage:
     await link.close()
 
 
-async def test_an_obs_that_takes_nothing_blocks_nobody_for_long(passage: Passage, link: RealObs) -> None:
+def narrow(link: RealObs) -> None:
+    """Let the kernel keep little of what we send."""
+    for one in (link._writing, link._reading):
+        assert one.ws
+        assert one.ws.sock
+        one.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+
+async def test_an_obs_that_takes_nothing_blocks_nobody(passage: Passage, link: RealObs) -> None:
     """A full buffer would block the sender and with it the rooms that the same process serves."""
+    narrow(link)
     passage.hold = True
     heard = heard_on(link)
     longest = 0.0
@@ -122,12 +135,34 @@ async def test_an_obs_that_takes_nothing_blocks_nobody_for_long(passage: Passage
             longest = max(longest, time.monotonic() - before)
 
     watching = asyncio.create_task(watch_the_loop())
-    flood = Step("SetInputSettings", {"inputName": "商品名称", "inputSettings": {"text": "x" * 20_000_000}})
     with pytest.raises((LinkLost, AnswerTimeout)):
-        await link.run_steps([flood])
+        await link.run_steps([FLOOD])
     await down_of(heard, 3.0)
     await watching
-    assert longest < 1.2
+    assert longest < 0.25
+
+
+async def test_what_an_obs_takes_late_arrives_whole_and_in_order(
+        server: FaultServer, passage: Passage, link: RealObs) -> None:
+    """What follows waits behind the rest of a long message; nothing is torn, and nobody was held up meanwhile."""
+    narrow(link)
+    passage.hold = True
+    began = time.monotonic()
+    flood = asyncio.create_task(link.run_steps([FLOOD]))
+    await asyncio.sleep(0)
+    assert time.monotonic() - began < 0.25
+    assert link._writing.ws
+    assert link._writing.ws._backlog, "the kernel took all of it, so this shows nothing"
+    muting = asyncio.create_task(asyncio.to_thread(link._writing.call_batch, MUTE))  # past the lane, on the same socket
+    await asyncio.sleep(0.2)
+    passage.hold = False
+    assert (await flood)[0].done
+    assert (await muting)[0].done
+    assert server.machine.texts["商品名称"]["text"] == "x" * 900_000
+    assert server.machine.sounds[MIC].muted
+    await true(lambda: not any(one.name == "obs-writer" for one in threading.enumerate()), 2.0)
+    await link.switch_scene(SCENE)
+    assert link.alive
 
 
 async def test_a_dead_wire_is_closed_without_waiting_and_leaves_no_thread(passage: Passage) -> None:
