@@ -17,7 +17,7 @@ REASONS: dict[str, str] = {
     "destination_not_kept": N_("OBS did not keep the stream key as it was written."),
     "destination_changed": N_("The stream key in OBS was changed by hand."),
     "key_in_other_profile": N_("A stream key is still in the OBS profile {profile}. Empty it there."),
-    "recording_stuck": N_("OBS cannot end its recording. End it at the room’s computer."),
+    "recording_stuck": N_("OBS cannot end its recording. Restart OBS there; on air, after the show."),
     "key_changed": N_("A new key is being written."),
     "not_armable": N_("Another session’s key is still on this rig."),
     "not_wiped": N_("OBS kept the stream key although it was wiped."),

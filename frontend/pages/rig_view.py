@@ -8,7 +8,7 @@ import msgspec
 from frontend import i18n
 from frontend.pages.control_state import ms, room_name
 from frontend.pages.live_view import STUCK_WAY, heard, recording_words
-from frontend.pages.reasons import reason_text
+from frontend.pages.reasons import REASONS, reason_text
 from incubator.ground import clock
 from incubator.ground.errors import N_
 from studio.control.queries import HelpCall
@@ -120,6 +120,8 @@ def warnings_of(page: RigPage, snapshot: RigSnapshot | None) -> tuple[str, ...]:
         found.append(ABORTABLE_WARNING)
     if snapshot is not None and snapshot.link.is_online and not snapshot.stand_by_scene:
         found.append(N_("There is no scene to cover the picture with. Choose one."))
+    if snapshot is not None and snapshot.record.phase == OutputPhase.STUCK:
+        found.append(REASONS["recording_stuck"])
     if snapshot is not None and snapshot.studio_mode:
         found.append(N_("Studio mode is on in OBS."))
     if page.rig.driver == "obs" and not page.has_password:

@@ -162,7 +162,13 @@ export class Paint {
     });
     this.once("record-wide", output, () => this.$("record").classList.toggle("wide", output === "record"));
     this.text("record-word", isRecording ? _("Stop recording") : _("Record"));
-    this.text("record-more", isRecording && rig.record.since ? _("recording {time}", { time: clock((this.state.now - rig.record.since) / 1000) }) : _("not recording"));
+    this.text("record-more", isRecording ? this.recorded(rig.record) : _("not recording"));
+  }
+
+  recorded({ phase, since }) {
+    if (phase === "stuck") return _("OBS has to be restarted");
+    if (phase === "paused") return _("paused at the PC");
+    return since ? _("recording {time}", { time: clock((this.state.now - since) / 1000) }) : "";
   }
 
   whyNoStart(rig, output) {
