@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import asyncpg
+import msgspec
 import uvicorn
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 
@@ -15,7 +16,7 @@ from frontend import demo, director_process, run, worker
 from frontend.cli_accounts import add_parsers
 from frontend.http import LimitedHttp
 from frontend.sockets import LARGEST_MESSAGE, BoundedSocket
-from incubator.ground import database, secrets
+from incubator.ground import database, secrets, servers
 from incubator.ground.settings import BadSetting, Settings, load
 
 APPS = ("incubator", "booking", "studio", "frontend")
@@ -31,7 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kaibo: {error}", file=sys.stderr)
         return 2
     command: Command = options.command
+    if command not in (_run, _new_key):
+        settings = _found(settings)
+        if settings.database_url is None:
+            print(f"kaibo: nothing serves from {settings.data}. Start the product (kaibo run), or set KAIBO_DATA or DATABASE_URL",
+                  file=sys.stderr)
+            return 1
     return command(settings, options)
+
+
+def _found(settings: Settings) -> Settings:
+    """Return the settings with the embedded servers that run now, where no others are named."""
+    postgres, valkey = servers.running(settings.data)
+    return msgspec.structs.replace(
+        settings, database_url=settings.database_url or postgres, redis_url=settings.redis_url or valkey)
 
 
 def _parser() -> argparse.ArgumentParser:

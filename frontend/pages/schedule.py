@@ -29,7 +29,7 @@ DAY_MIN = 24 * 60
 CLOCK = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(0, DAY_MIN + 1, 5)]
 HOLDING = {"held": "held", "pending": "pending"}
 HELD, TAKEN, UNTITLED, OVER_WORD, JOINT = N_("On hold"), N_("Taken"), N_("Without title"), N_("over"), N_(", ")
-UNTIL, UNTIL_LONG = N_("to {time:time}"), N_("On air until {time:time}")
+UNTIL = N_("to {time:time}")
 NEWLINE, NBSP = "\n", "\xa0"
 # how near an hour's label may come to the pill that tells the time, in steps; the module measures it anew
 TOUCHED_BEFORE, TOUCHED_AFTER = 12, 3
@@ -245,8 +245,10 @@ class Painter:
         """Return a show that is being sent; until when stands on a line of its own, in red."""
         end, joint = {"time": one.ends_at}, self._words[JOINT]
         title, below = self._texts(one, "")
-        until, short = self._safe(i18n.translate(UNTIL_LONG, end)), self._safe(i18n.translate(UNTIL, end))
-        told = joint.join(part for part in (f"{title} {below}".strip(), until, room, self._states[one.state]) if part)
+        short, on_air = self._safe(i18n.translate(UNTIL, end)), self._safe(i18n.gettext(N_("On air")))
+        # what is read out begins with what is seen, word for word: whoever speaks to the computer says what they see
+        seen = " ".join(part for part in (title, below.replace(NEWLINE, " "), short) if part)
+        told = joint.join(part for part in (seen, on_air, room, self._states[one.state]) if part)
         head = f'<a href="/reservations/{one.uid}"{self._link}>{title}</a>{f" <span>{below}</span>" if below else ""}'
         return (f'<div class="bk {kind} air {where.cls}" id="b{one.uid}" role="{self._role}" aria-label="{told}">'
                 f"{head} <i>{short}</i></div>\n")

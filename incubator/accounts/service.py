@@ -41,7 +41,7 @@ def token_hash(token: str) -> bytes:
 
 
 async def add_person(actor: Actor, *, name: str, name_latin: str = "", phone: str | None = None, email: str | None = None,
-                     locale: str = "zh_CN", password: str | None = None) -> int:
+                     locale: str | None = None, password: str | None = None) -> int:
     """Put a person on file and return the id; with a password, also open an account.
 
     Raises:

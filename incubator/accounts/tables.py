@@ -14,7 +14,7 @@ class Person(Table, tablename="people"):
     search = Text(null=False)
     phone = Text(null=True, default=None, unique=True)
     email = Text(null=True, default=None, unique=True)
-    locale = Text(null=False)
+    locale = Text(null=True)
     version = Integer(null=False)
     created_at = Timestamptz(null=False)
 

@@ -97,14 +97,18 @@ def plain_environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
+def socket_place(data: Path, uid: int) -> Path:
+    """Return where the sockets of a data folder lie while that user serves from it."""
+    return SOCKETS / f"kaibo-{uid}-{hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:12]}"
+
+
 def socket_folder(data: Path, uid: int) -> Path:
     """Return the folder of a data folder's sockets; the same at every start, so that clients reconnect.
 
     Raises:
         ServerFailed: somebody else made a folder of that name.
     """
-    name = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:12]
-    folder = SOCKETS / f"kaibo-{uid}-{name}"
+    folder = socket_place(data, uid)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         made = folder.lstat()

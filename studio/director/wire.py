@@ -213,7 +213,7 @@ class OutputNow(msgspec.Struct, frozen=True):
     def is_live(self) -> bool:
         """Tell whether it runs: also while it pauses, while OBS reconnects, and when it cannot be ended."""
         return self.phase in {
-            OutputPhase.LIVE, OutputPhase.PAUSED, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.STUCK}
+            OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.PAUSED, OutputPhase.STUCK}
 
 
 class LinkNow(msgspec.Struct, frozen=True):

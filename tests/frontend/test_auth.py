@@ -168,6 +168,17 @@ async def test_signing_in_leads_home(people: People, anonymous: httpx.AsyncClien
     assert (answer.status_code, answer.headers["location"]) == (303, lands)
 
 
+async def test_the_browsers_language_is_spoken_until_one_is_chosen(people: People, anonymous: httpx.AsyncClient) -> None:
+    english = {"accept-language": "en-GB"}
+    await anonymous.post("/sign-in", data=ALICE, headers=english)
+    page = (await anonymous.get("/notices", headers=english)).text
+    assert '<html lang="en"' in page
+    token = page.split('name="_token" value="')[1].split('"')[0]
+    await anonymous.post("/language", data={"_token": token, "locale": "zh_CN", "next": "/notices"}, headers=english)
+    anonymous.cookies.delete("kaibo_locale")
+    assert '<html lang="zh-CN"' in (await anonymous.get("/notices", headers=english)).text
+
+
 async def test_signing_out_ends_it(people: People, anonymous: httpx.AsyncClient) -> None:
     await anonymous.post("/api/v1/sign-in", json=ALICE)
     page = (await anonymous.get("/notices")).text

@@ -159,7 +159,7 @@ async def test_a_show_on_air_is_red_and_says_until_when(centre: Centre, visit: A
     made = await on_air(centre)
     page = await (await visit(centre.people.alice)).get(f"/days/{NOW:%Y-%m-%d}")
     assert re.search(rf'class="bk mine air [^"]+" id="b{made.uid}"', page.text)
-    assert "播至 16:00" in page.text
+    assert re.search(r'aria-label="[^"]* 至 16:00，播出，', page.text)
     assert "<i>至 16:00</i>" in page.text
     other = await (await visit(centre.people.charlie)).get(f"/days/{NOW:%Y-%m-%d}")
     assert "bk taken" in other.text
