@@ -162,6 +162,11 @@ def readable(params: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: params.get(f"{name}_en") or value for name, value in params.items()}
 
 
+def either(chinese: str, english: str) -> str:
+    """Return a text that was written down in both languages as the reader reads it; where English is missing, the Chinese."""
+    return english if english and current_code() == "en" else chinese
+
+
 def person(name: str, latin: str) -> str:
     """Return a person's name in the reader's script: the Latin one for English where it is known."""
     return latin if latin and current_code() == "en" else name

@@ -59,19 +59,14 @@ class Other(msgspec.Struct, frozen=True):
         return f"{self.space} {self.date} {self.starts} {self.ends}"
 
 
-def is_chinese() -> bool:
-    """Tell whether the reader reads Chinese."""
-    return i18n.current_code() == "zh_CN"
-
-
 def name_of(thing: Any) -> str:
     """Return the name of a unit or site in the reader's language."""
-    return str(thing.name) if is_chinese() else str(thing.name_en or thing.name)
+    return i18n.either(thing.name, thing.name_en)
 
 
 def note_of(unit: UnitFacts) -> str:
     """Return what a room offers, and for how many."""
-    note = unit.note if is_chinese() else unit.note_en or unit.note
+    note = i18n.either(unit.note, unit.note_en)
     seats = i18n.ngettext("{count} person", "{count} people", unit.capacity).format(count=unit.capacity)
     return f"{note} · {seats}" if note else seats
 

@@ -24,7 +24,6 @@ from frontend.pages.booking_words import (
     day_of,
     field_texts,
     hours_text,
-    is_chinese,
     local_day,
     local_hour,
     moment_of,
@@ -144,7 +143,7 @@ async def precheck_of(filled: Filled, units: Sequence[UnitFacts], site: SiteFact
 
 def hit_row(hit: Hit) -> HitRow:
     """Return a booking in the way as a line."""
-    room = hit.unit_name if is_chinese() else hit.unit_name_en or hit.unit_name
+    room = i18n.either(hit.unit_name, hit.unit_name_en)
     return HitRow(f"/reservations/{hit.uid}", f"{near_day(hit.starts_at)} {hours_text(hit.span)}", room, hit.title or hit.number,
                   hit.merchant_name or hit.person_name, chip(hit.state))
 
@@ -160,7 +159,7 @@ def rooms_text(closure: ClosureFacts, units: Sequence[UnitFacts]) -> str:
 
 
 def _reason(closure: ClosureFacts) -> str:
-    return closure.reason if is_chinese() else closure.reason_en or closure.reason
+    return i18n.either(closure.reason, closure.reason_en)
 
 
 def _row(closure: ClosureFacts, hits: Sequence[Hit], units: Sequence[UnitFacts]) -> ClosureRow:

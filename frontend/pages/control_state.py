@@ -120,7 +120,7 @@ async def around(actor: Actor, uid: UUID) -> Around:
 
 def room_name(name: str, name_en: str) -> str:
     """Return the name of a room in the present language."""
-    return name if i18n.current_code() == "zh_CN" else name_en or name
+    return i18n.either(name, name_en)
 
 
 def session_message(found: Around, place: Seat, viewers: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import msgspec
 from booking.reservations import queries as reservations
 from booking.reservations.queries import ReservationFacts
 from frontend import formats, i18n
-from frontend.pages.booking_words import is_chinese
 from frontend.pages.reservation_view import doer, unit_name
 from incubator.ground.audit.queries import Entry, history_of_merchant
 from incubator.ground.errors import N_
@@ -59,7 +58,7 @@ def _told(entry: Entry, file: MerchantFile, booked: Mapping[int, ReservationFact
         about, href = _about(unit_name(one), one.span, one.title), f"/reservations/{one.uid}"
     elif entry.thing in ("live_session", "destination") and entry.thing_id in live:
         session = live[entry.thing_id]
-        room = session.unit_name if is_chinese() else session.unit_name_en or session.unit_name
+        room = i18n.either(session.unit_name, session.unit_name_en)
         about, href = _about(room, Span(session.starts_at, session.ends_at), session.title), f"/live-sessions/{session.uid}"
     else:
         about = _change(entry, file)

@@ -27,7 +27,6 @@ from frontend.pages.booking_words import (
     Finding,
     day_of,
     hours_text,
-    is_chinese,
     local_day,
     local_hour,
     name_of,
@@ -278,7 +277,7 @@ def _parts(found: Offers, query: Query, site: SiteFacts) -> list[Part]:
 
 
 def _slot(one: Offer, query: Query, site: SiteFacts) -> Slot:
-    note = one.note if is_chinese() else one.note_en or one.note
+    note = i18n.either(one.note, one.note_en)
     hours = {"from": local_hour(one.span.starts_at, site), "to": local_hour(one.span.ends_at, site)}
     href = query.href(space=one.space_id, **hours)
     return Slot(href, hours_text(one.span), f"{name_of(one)} · {note}" if note else name_of(one))

@@ -19,7 +19,6 @@ from frontend.pages.booking_words import (
     Chip,
     chip,
     hours_text,
-    is_chinese,
     local_day,
     local_hour,
     name_of,
@@ -142,7 +141,7 @@ def may(actor: Actor, one: ReservationFacts, now: datetime) -> May:
 
 def unit_name(one: ReservationFacts) -> str:
     """Return the room's name in the reader's language."""
-    return one.unit_name if is_chinese() else one.unit_name_en or one.unit_name
+    return i18n.either(one.unit_name, one.unit_name_en)
 
 
 def who_of(one: ReservationFacts) -> str:

@@ -14,7 +14,7 @@ from booking.calendars.rules import Closure, without
 from booking.schedule.queries import Block as Taken, UnitDay
 from booking.units.queries import UnitFacts
 from frontend import formats, i18n, statics
-from frontend.pages.booking_words import CHIPS, hours_text, is_chinese, name_of, note_of
+from frontend.pages.booking_words import CHIPS, hours_text, name_of, note_of
 from frontend.render import drawing
 from incubator.ground.errors import N_
 from incubator.ground.values import Span
@@ -179,7 +179,7 @@ def widest_free(start: int, stop: int, taken: Iterable[tuple[int, int]]) -> tupl
 
 
 def _closure(closure: Closure, frame: Frame) -> Gap:
-    reason = closure.reason if is_chinese() else closure.reason_en or closure.reason
+    reason = i18n.either(closure.reason, closure.reason_en)
     label = i18n.gettext(JOINT).join((reason, hours_text(closure.span), i18n.gettext(N_("closed"))))
     start, stop = frame.at(closure.span.starts_at), frame.at(closure.span.ends_at)
     return Gap(start, stop, label, reason, _back(closure.span.ends_at, frame), "tool")
