@@ -4,11 +4,12 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from incubator.ground import clock, database
 from incubator.ground.values import new_uid
-from studio.director.wire import LinkNow, PlanNow
+from studio.director.wire import LinkNow, OutputNow, OutputPhase, PlanNow
 from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
 from tests.frontend.pages.test_live_session import ClientFor, token_of
 from tests.people import People
@@ -72,6 +73,23 @@ async def test_on_air_is_red(client_for: ClientFor, people: People, room: Room, 
     await room.tell(redis, stream=ON_AIR)
     client = await client_for(people.olaf)
     assert 'class="room air"' in (await client.get("/rigs")).text
+
+
+@pytest.mark.parametrize(("phase", "words"), [
+    (OutputPhase.PAUSED, ("录制已暂停", "在那台 OBS 里继续，或在这里停止")), (OutputPhase.STUCK, ("停不下", "重启那台 OBS"))])
+async def test_a_recording_that_does_not_go_on_says_what_to_do(
+        client_for: ClientFor, people: People, room: Room, redis: Any, phase: OutputPhase, words: tuple[str, ...]) -> None:
+    await room.tell(redis, record=OutputNow(phase, clock.now()))
+    board = await (await client_for(people.olaf)).get("/rigs")
+    assert all(word in board.text for word in words)
+
+
+async def test_on_air_a_recording_that_cannot_be_ended_is_warned_of(
+        client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
+    await room.tell(redis, stream=ON_AIR, record=OutputNow(OutputPhase.STUCK, clock.now()))
+    board = await (await client_for(people.olaf)).get("/rigs")
+    assert 'class="room air"' in board.text
+    assert "下播后再重启" in board.text
 
 
 async def test_an_unready_room_says_why(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
