@@ -30,7 +30,9 @@ TERMS = {
     "incubator manager": "孵化经理", "centre staff": "前台", "studio operator": "技术员", "auditor": "核查员",
     "administrator": "管理员",
 }
-UNWANTED = {"商户": "商家", "清场": "撤场", "会谈": "辅导", "帐号": "账号", "系统": "(say who or what it is)", "您们": "您"}
+UNWANTED = {
+    "推流密钥": "推流码", "商户": "商家", "清场": "撤场", "会谈": "辅导", "帐号": "账号", "系统": "(say who or what it is)", "您们": "您",
+}
 COUNTS = {"count", "number", "seconds", "minutes", "hours", "days", "limit", "left", "used", "total"}
 HAN = r"[\u3400-\u9fff]"
 FULL = r"[，。；：？、（）「」！]"
