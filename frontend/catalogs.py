@@ -31,7 +31,8 @@ TERMS = {
     "administrator": "管理员",
 }
 UNWANTED = {
-    "推流密钥": "推流码", "商户": "商家", "清场": "撤场", "会谈": "辅导", "帐号": "账号", "系统": "(say who or what it is)", "您们": "您",
+    "推流密钥": "推流码", "商户": "商家", "清场": "撤场", "会谈": "辅导", "帐号": "账号",
+    "系统": "(say who or what it is)", "您们": "您",
 }
 COUNTS = {"count", "number", "seconds", "minutes", "hours", "days", "limit", "left", "used", "total"}
 HAN = r"[\u3400-\u9fff]"
