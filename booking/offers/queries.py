@@ -106,7 +106,7 @@ async def rooms_within(site_id: int, units: Sequence[UnitFacts], within: Span, e
 
 
 async def availability(site: SiteFacts, within: Span, kind: str | None = None) -> list[Availability]:
-    """Return where each space of a kind (None: any) is free within a span, from now on.
+    """Return where each space of a kind (None: any) is free within a span: from now to the end of its last bookable day.
 
     Raises:
         Invalid: times without offset, reversed, or more than 62 days.
@@ -118,10 +118,17 @@ async def availability(site: SiteFacts, within: Span, kind: str | None = None) -
     from_now = Span(max(within.starts_at, clock.now()), within.ends_at)
     if from_now.starts_at >= from_now.ends_at:
         return [Availability(u.uid, u.kind, u.name, u.name_en, ()) for u in units]
-    return [
-        Availability(r.unit.uid, r.unit.kind, r.unit.name, r.unit.name_en, tuple(free_spans(r, site.zone, from_now)))
-        for r in await rooms_within(site.id, units, from_now)
-    ]
+    found = []
+    for room in await rooms_within(site.id, units, from_now):
+        unit, ends_at = room.unit, min(from_now.ends_at, _last_day(site, room.unit, clock.now()).ends_at)
+        free = free_spans(room, site.zone, Span(from_now.starts_at, ends_at)) if from_now.starts_at < ends_at else ()
+        found.append(Availability(unit.uid, unit.kind, unit.name, unit.name_en, tuple(free)))
+    return found
+
+
+def _last_day(site: SiteFacts, unit: UnitFacts, now: datetime) -> Span:
+    """Return the last day on which a use of the unit may begin, for the desk as for merchants."""
+    return site.day(site.local_date(now) + timedelta(days=unit.ahead_days))
 
 
 async def offers(site: SiteFacts, day: date, length_min: int, kind: str = "live_room") -> Offers:
@@ -173,7 +180,7 @@ async def alternatives_to(site: SiteFacts, unit: UnitFacts, wanted: Span, *, hos
 def _free(room: Room, site: SiteFacts, span: Span, now: datetime, length_min: int) -> list[Span]:
     """Return where the room is free from now on; a slot may end after the span, when the room is open past midnight."""
     unit = room.unit
-    last = site.day(site.local_date(now) + timedelta(days=unit.ahead_days)).ends_at
+    last = _last_day(site, unit, now).ends_at
     within = Span(max(span.starts_at, now), min(span.ends_at, last) + timedelta(minutes=length_min))
     if not unit.min_use_min <= length_min <= unit.max_use_min or within.starts_at >= min(span.ends_at, last):
         return []

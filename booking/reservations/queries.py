@@ -180,6 +180,11 @@ def _cursor(last: ReservationFacts) -> str:
     return base64.urlsafe_b64encode(f"{last.starts_at.isoformat()}|{last.id}".encode()).decode()
 
 
+def is_cursor(text: str) -> bool:
+    """Tell whether this is the `next` of a page."""
+    return _read_cursor(text)[0] is not None
+
+
 def _read_cursor(cursor: str | None) -> tuple[datetime | None, int]:
     """Return where to go on; an unreadable cursor begins anew."""
     try:

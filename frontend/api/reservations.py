@@ -127,7 +127,10 @@ async def _host_id(text: str | None) -> int | None:
 async def find(request: AnyRequest) -> Response[Reservations]:
     """List reservations that the caller may see, latest start first."""
     actor, given = signed_in(request), request.query_params
-    page = await queries.find(actor, (await first_site()).id, given.get("q", ""), _filters(given), given.get("cursor"),
+    cursor = given.get("cursor")
+    if cursor is not None and not queries.is_cursor(cursor):
+        raise Invalid.field("cursor", N_("Give the `next` of the page before."))
+    page = await queries.find(actor, (await first_site()).id, given.get("q", ""), _filters(given), cursor,
                               _limit(given.get("limit")))
     return Response(Reservations([ReservationOut.of(each) for each in page.items], page.next))
 

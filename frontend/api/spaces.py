@@ -101,7 +101,7 @@ async def spaces(request: AnyRequest) -> Response[Spaces]:
 
 @get("/api/v1/availability", tags=["spaces"], operation_class=operation(may=PEOPLE_AND_TABLETS, query=[*TIMES, KIND]))
 async def availability(request: AnyRequest) -> Response[Availability]:
-    """List when each space is free between `from` and `to`; setup and teardown are taken into account."""
+    """List when each space is free between `from` and `to`, no further ahead than it can be booked; setup and teardown count."""
     actor_or_device(request)
     within = span(request.query_params.get("from", ""), request.query_params.get("to", ""), ("from", "to"))
     found = await offers.availability(await first_site(), within, _kind(request))

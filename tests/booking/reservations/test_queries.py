@@ -10,6 +10,7 @@ from booking.offers import queries as offers
 from booking.reservations import queries, service
 from booking.reservations.precheck import precheck, precheck_move
 from booking.reservations.queries import Filters
+from booking.reservations.refusals import TooFarAhead
 from booking.reservations.service import Changes
 from booking.schedule import queries as schedule
 from incubator.accounts.queries import actor_of
@@ -66,6 +67,20 @@ async def test_availability(people: People, rooms: Rooms) -> None:
     assert found[1].free == (Span(at(12), at(22)),)
     with pytest.raises(Invalid):
         await offers.availability(people.site, Span(at(8), at(8, day=90)))
+
+
+async def test_nothing_is_free_beyond_what_can_be_booked(people: People, rooms: Rooms) -> None:
+    ahead = rooms.meeting.ahead_days
+    found = await offers.availability(people.site, Span(at(20, day=ahead), at(20, day=ahead + 1)), "meeting_room")
+    assert found[0].free == (Span(at(20, day=ahead), at(22, day=ahead)),)
+    for actor in (people.alice, people.dora):
+        with pytest.raises(TooFarAhead):
+            await booked(actor, rooms.meeting, at(8, day=ahead + 1))
+    found = await offers.availability(people.site, Span(at(0, day=ahead + 1), at(0, day=ahead + 2)))
+    assert [each.free for each in found] == [(), (), ()]
+    await database.execute("UPDATE units SET ahead_days = $2 WHERE id = $1", rooms.meeting.id, ahead + 1)
+    found = await offers.availability(people.site, Span(at(0, day=ahead + 1), at(0, day=ahead + 2)))
+    assert [each.free for each in found] == [(), (), (Span(at(8, day=ahead + 1), at(22, day=ahead + 1)),)], "each by its own"
 
 
 async def test_offers(people: People, rooms: Rooms) -> None:
