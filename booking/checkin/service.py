@@ -17,7 +17,7 @@ from booking.reservations.rules import STATE_NAMES
 from booking.reservations.slots import Row
 from booking.reservations.tables import State
 from booking.units.queries import units_by_id
-from incubator.accounts.queries import house_people
+from incubator.accounts.queries import actor_of, house_people
 from incubator.accounts.rules import visible
 from incubator.accounts.service import token_hash
 from incubator.ground import clock, database
@@ -53,7 +53,8 @@ class Pairing(msgspec.Struct, frozen=True):
 async def check_in(actor: Actor, uid: UUID, code: str | None = None, *, version: int | None = None) -> ReservationFacts:
     """Note that the party is here: by the four digits on the room's tablet, or without by a tap of staff.
 
-    Open from the beginning of the blocked interval to the end of the booking. A tablet acts in the booker's name.
+    Open from the beginning of the blocked interval to the end of the booking. A tablet acts in the booker's name, and in its
+    own where the desk booked for a merchant: nobody of the desk stood at the door.
 
     Raises:
         NotFound: unknown, or of another room than the tablet's.
@@ -128,13 +129,21 @@ async def _check_moment(row: Row) -> None:
 
 
 async def _write(actor: Actor, row: Row) -> None:
-    person_id = row.person if actor.device_id is not None else actor.person_id
+    person_id = await _booker(row) if actor.device_id is not None else actor.person_id
     await database.execute(
         "UPDATE reservations SET state = 'checked_in', checked_in_at = $2, checked_in_by = $3, version = version + 1"
         " WHERE id = $1", row.id, clock.now(), person_id)
     named = msgspec.structs.replace(actor, person_id=person_id)
     await tell(named, "check_in", "ReservationCheckedIn", row.id, row.merchant,
                before={"state": row.state}, after={"state": State.CHECKED_IN.value})
+
+
+async def _booker(row: Row) -> int | None:
+    """Return who booked, None when that is not one of the merchant's people; without merchant the booking is the booker's own."""
+    if row.merchant is None or row.person is None:
+        return row.person
+    booker = await actor_of(row.person)
+    return row.person if booker is not None and booker.belongs_to(row.merchant) else None
 
 
 async def show_pairing(site: SiteFacts) -> Pairing:

@@ -76,7 +76,7 @@ async def entered(seen: Seen, *, version: int | None, more: set[int] | None = No
 
 
 def as_person(actor: Actor, row: Row) -> Actor:
-    """Return the actor as the audit names it: a tablet acts in the name of who checked in."""
+    """Return the actor as the audit names it: a tablet acts in the name of who checked in, if that is known."""
     return msgspec.structs.replace(actor, person_id=row.checked_in_by) if actor.device_id is not None else actor
 
 

@@ -51,6 +51,32 @@ async def test_it_works(people: People, rooms: Rooms) -> None:
     assert (entry["person"], entry["device"]) == (people.alice.person_id, device.device_id)
 
 
+async def test_whoever_booked_at_the_desk_was_not_at_the_door(people: People, rooms: Rooms) -> None:
+    made = await booked(people.dora, rooms.one, at(15), merchant_id=people.sunrise_id)
+    device = await tablet(people, rooms.one)
+    with clock.frozen_at(at(15)):
+        done = await service.check_in(device, made.uid, await digits(people, made))
+        assert (done.state, done.checked_in_by) == ("checked_in", "")
+        await reservations.extend(device, made.uid, 15)
+    for verb in ("check_in", "extend"):
+        entry = await database.fetchrow("SELECT person, device, actor FROM audit_entries WHERE verb = $1", verb)
+        assert tuple(entry) == (None, device.device_id, "door")
+
+
+async def test_whoever_left_the_merchant_was_not_at_the_door(people: People, rooms: Rooms) -> None:
+    made, device = await booked(people.bob, rooms.one, at(15)), await tablet(people, rooms.one)
+    await database.execute("UPDATE grants SET ended_at = $2 WHERE person = $1", people.bob.person_id, at(13))
+    with clock.frozen_at(at(15)):
+        assert (await service.check_in(device, made.uid, await digits(people, made))).checked_in_by == ""
+
+
+async def test_what_the_desk_booked_for_itself_stands_under_its_name(people: People, rooms: Rooms) -> None:
+    made, device = await booked(people.dora, rooms.one, at(15)), await tablet(people, rooms.one)
+    with clock.frozen_at(at(15)):
+        code = await queries.check_in_code(people.dora, made.uid)
+        assert (await service.check_in(device, made.uid, code)).checked_in_by == "Dora"
+
+
 async def test_a_tap_of_staff(people: People, rooms: Rooms) -> None:
     made = await booked(people.alice, rooms.one, at(15))
     with clock.frozen_at(at(15, 10)):
