@@ -75,6 +75,10 @@ class TooMany(KaiboError):
     code = "too-many"
     msgid = N_("Too many tries. Wait {seconds} seconds and try again.")
 
+    def __init__(self, *, seconds: int) -> None:
+        super().__init__(seconds=seconds)
+        self.retry_after_s = seconds
+
 
 class Malformed(KaiboError):
     """The request is not well formed."""

@@ -1,11 +1,11 @@
 """Arithmetic of merchant identifiers: the unified social credit code and the organisation code within it."""
 
 import re
+import unicodedata
 
 import msgspec
 
 from incubator.ground.errors import N_, FieldError, Invalid
-from incubator.ground.values import FULL_WIDTH
 
 # GB 32100-2015: digits, then A to Y without I, O, S, V; Z does not occur.
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -62,7 +62,7 @@ def credit_code(text: str, kind: str, field: str = "credit_code") -> CreditCode:
     Raises:
         Invalid: a hard rule is broken.
     """
-    code = re.sub(r"[\s-]", "", text.translate(FULL_WIDTH)).upper()
+    code = re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", text)).upper()
     if len(code) != 18:
         raise Invalid.field(field, N_("A credit code has 18 characters; this one has {count}."), count=len(code))
     strange = sorted({character for character in code if character not in VALUES})

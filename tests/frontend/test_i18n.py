@@ -147,3 +147,9 @@ def test_telling_a_day_costs_microseconds():
         for _ in range(1000):
             i18n.filled("{at}", {"at": NOW})
     assert stopwatch.perf_counter() - begun < 0.2
+
+
+def test_a_strange_character_is_named_once_as_strange():
+    with i18n.using("zh_CN"):
+        said = i18n.translate("{characters} cannot occur in a credit code: it has no I, O, S, V or Z.", {"characters": "I"})
+    assert said == "信用代码里不会有 I：其中不用 I、O、S、V、Z。"

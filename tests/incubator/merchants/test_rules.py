@@ -14,7 +14,8 @@ def test_published_codes_are_valid(code: str) -> None:
 
 def test_spaces_case_and_full_width_are_forgiven() -> None:
     assert credit_code(" 9135 0100-m000100y43 ", "enterprise").code == "91350100M000100Y43"
-    assert credit_code("９１３５０１００M000100Y43", "enterprise").code == "91350100M000100Y43"
+    for text in ("９１３５０１００M000100Y43", "９１３５０１００Ｍ０００１００Ｙ４３", "９１３５０１００－ｍ０００１００ｙ４３"):
+        assert credit_code(text, "enterprise").code == "91350100M000100Y43"
 
 
 @pytest.mark.parametrize(("code", "words"), [
