@@ -16,6 +16,7 @@ from studio.obs.port import OutputKind, SceneChanged
 from studio.obs.websocket import ObsSocket
 from tests import obs_rig
 from tests.contracts.conftest import Room
+from tests.obs_faults import true
 from tests.obs_rig import ObsRig
 
 pytestmark = pytest.mark.obs
@@ -47,6 +48,11 @@ async def film(real: Room, hand: ObsSocket) -> AsyncIterator[str]:
     await asyncio.sleep(0.6)
     yield FILM
     hand.call(requests.RemoveInput(inputName=FILM))
+    await true(lambda: not _is_known(hand))  # OBS lets go of it a moment after its answer
+
+
+def _is_known(hand: ObsSocket) -> bool:
+    return FILM in {one["inputName"] for one in hand.call(requests.GetInputList()).datain["inputs"]}
 
 
 async def test_m14_moving_pictures_are_taken_while_taps_go_on(real: Room, film: str) -> None:

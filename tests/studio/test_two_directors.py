@@ -71,7 +71,7 @@ async def test_it_works(studio: Studio, scratch: Scratch, valkey: ValkeyServer, 
         print(f"taken over {took_s:.1f} s after the owner was paused")
         assert took_s > WAIT_S, "the paused owner's lease still ran"
         await no_start_by(first, studio, session.id, obs)
-        assert await rigs_of(second) == [studio.rig.id]
+        await until(lambda: _has_rig(second, studio.rig.id), 10, "the new owner says so with its next beat")
     finally:
         for process in (first, second):
             if process is not None and process.returncode is None:
@@ -91,6 +91,10 @@ async def no_start_by(first: Process, studio: Studio, session: int, obs: FaultSe
     assert shown.record.phase == OutputPhase.STOPPED
     assert not obs.machine.record.active
     assert "StartRecord" not in obs.seen
+
+
+async def _has_rig(process: Process, rig_id: int) -> bool:
+    return await rigs_of(process) == [rig_id]
 
 
 async def _is_without_rigs(process: Process) -> bool:
