@@ -6,7 +6,7 @@ import { Link } from "./link.js";
 import { Paint } from "./paint.js";
 import { Pictures } from "./pictures.js";
 import { Sound } from "./sound.js";
-import { isSending, mode } from "./tally.js";
+import { isIdle, isSending, mode } from "./tally.js";
 
 const SECOND_PANIC_MS = 800;
 const LATE_MS = 4000;
@@ -153,7 +153,7 @@ class Control {
     on("over-act", () => this.tell("panic", { level: 0 }).then(() => { this.panicAt = 0; }));
     holdable($("stop"), $("stop-left"), () => this.tell("stop_output"), () => this.mayOrSay());
     on("start", () => this.mayOrSay() && this.busy($("start"), this.tell("start_output")));
-    on("record", () => this.mayOrSay() && this.busy($("record"), this.tell(this.state.rig.record.phase === "stopped" ? "start_record" : "stop_record")));
+    on("record", () => this.mayOrSay() && this.busy($("record"), this.tell(isIdle(this.state.rig.record) ? "start_record" : "stop_record")));
     on("staff", () => this.busy($("staff"), this.tell("call_staff")));
     on("lease", () => this.lease());
     on("take", () => this.lease());

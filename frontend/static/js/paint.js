@@ -2,7 +2,7 @@
 
 import { TOAST_MS, _ } from "./base.js";
 import { buzz } from "./hold.js";
-import { clock, isSending, mode, overlay, tally } from "./tally.js";
+import { clock, isIdle, isSending, mode, overlay, tally } from "./tally.js";
 
 const ENDING_MS = 10 * 60_000;
 const ENDING_SOON_MS = 5 * 60_000;
@@ -145,8 +145,8 @@ export class Paint {
     const isMine = this.isMine();
     const isReady = Boolean(rig?.mine);
     const output = rig?.plan?.output ?? session.output;
-    const isRunning = isReady && !["stopped", "refused", "absent"].includes(rig.sending.phase);
-    const isRecording = isReady && !["stopped", "refused", "absent"].includes(rig.record.phase);
+    const isRunning = isReady && !isIdle(rig.sending);
+    const isRecording = isReady && !isIdle(rig.record);
     this.show("stop", isMine && isRunning && output !== "record");
     this.show("start", isMine && !isRunning && output !== "record");
     this.show("record", isMine && isReady);

@@ -6,6 +6,9 @@ const LIVE = ["live", "stopping"];
 const OUT = [...LIVE, "reconnecting", "stuck"];
 export const STALE_S = 2;
 
+/** Tell whether an output does nothing, so that it may be started. */
+export const isIdle = (output) => ["stopped", "refused", "absent"].includes(output.phase);
+
 /** Tell whether something goes out to viewers, as OBS says; also while it reconnects or cannot be ended. */
 export const isSending = (rig) => Boolean(rig?.mine && OUT.includes(rig.sending.phase));
 

@@ -20,7 +20,6 @@ async def job(key: str) -> tuple[str, object]:
 
 
 async def test_it_works(studio: Studio) -> None:
-    await studio.owned()
     reservation = await studio.book(starts_in_min=60, state="confirmed")
     session = await studio.session_of(reservation)
     assert await job(f"prepare:{session.id}") == ("waiting", session.starts_at - timedelta(minutes=15))
@@ -28,7 +27,8 @@ async def test_it_works(studio: Studio) -> None:
     assert await jobs.prepare({"session": session.id}) == "moved"
     with clock.frozen_at(session.starts_at - timedelta(minutes=15)):
         with pytest.raises(TryLater):
-            await jobs.prepare({"session": session.id})
+            await jobs.prepare({"session": session.id})  # no director has the room yet
+        await studio.owned()
         await studio.state(reservation, "waiting_for_key")
         assert await jobs.prepare({"session": session.id}) == "waiting_for_key"
         assert await jobs.prepare({"session": session.id}) == "waiting_for_key"
