@@ -245,6 +245,18 @@ async def check_in_codes(actor: Actor, facts_seen: Sequence[ReservationFacts]) -
     return {row["uid"]: row["check_in_code"] for row in rows}
 
 
+JUST = timedelta(minutes=10)
+
+
+async def just_booked(actor: Actor, unit_uid: UUID, span: Span, merchant_id: int | None) -> ReservationFacts | None:
+    """Return what the actor booked of this unit for exactly these times and this merchant within ten minutes and still has."""
+    row = await database.fetchrow(
+        f"{FACTS} WHERE r.person = $1 AND u.uid = $2 AND r.starts_at = $3 AND r.ends_at = $4"
+        " AND r.merchant IS NOT DISTINCT FROM $5 AND r.state = ANY($6) AND r.created_at > $7",
+        actor.person_id, unit_uid, span.starts_at, span.ends_at, merchant_id, list(STANDING), clock.now() - JUST)
+    return None if row is None else facts_of(row)
+
+
 OF_PAGE = "SELECT id FROM reservations WHERE person = $1 AND page_key = $2 AND state = 'held'"
 
 

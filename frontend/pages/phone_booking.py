@@ -14,7 +14,7 @@ from booking.offers import queries as offers
 from booking.offers.queries import Offer, Offers
 from booking.policies.queries import quota_of
 from booking.policies.rules import QUOTA_KINDS
-from booking.reservations import queries as reservations, rights, service
+from booking.reservations import queries as reservations, rights
 from booking.reservations.precheck import IN_AND_OUT
 from booking.units import queries as units
 from booking.units.rules import KIND_NAMES
@@ -35,6 +35,7 @@ from frontend.pages.booking_words import (
     status_of,
 )
 from frontend.pages.reservation_view import View, undo_of, view_of
+from frontend.pages.twice import booked
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other
 from incubator.ground import clock
 from incubator.ground.errors import N_, Conflict, Invalid, KaiboError
@@ -167,7 +168,7 @@ async def book(request: AnyRequest) -> Response[Any]:
     fields = await form(request)
     wanted = wanted_of(fields)
     try:
-        made = await service.reserve(actor, await wish_of(actor, site, wanted))
+        made = await booked(actor, await wish_of(actor, site, wanted))
     except (Conflict, Invalid) as refusal:
         query = query_of(request, site)
         query = msgspec.structs.replace(query, day=day_of(wanted.date) or query.day, kind=wanted.kind or query.kind)

@@ -24,6 +24,7 @@ from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, ref
 from frontend.pages.grid import Look, asked_day, can_book, show_day
 from frontend.pages.live_view import live_chip
 from frontend.pages.reservation_view import deeds_of, row_of, undo_of, unit_name, view_of
+from frontend.pages.twice import booked
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Conflict, Invalid, KaiboError
@@ -89,7 +90,7 @@ async def book(request: AnyRequest) -> Response[Any]:
         return await _sheet_again(request, actor, site, wanted, None)
     before = await queries.held_by(actor, wanted.page_key)
     try:
-        made = await service.reserve(actor, await wish_of(actor, site, wanted), page_key=wanted.page_key or None)
+        made = await booked(actor, await wish_of(actor, site, wanted), wanted.page_key or None)
     except (Conflict, Invalid) as refusal:
         return await _sheet_again(request, actor, site, wanted, refusal)
     await announce_quietly(app_redis(request), *before, made.id)

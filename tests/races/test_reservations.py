@@ -12,6 +12,7 @@ from booking.policies import service as policies
 from booking.policies.queries import quota_of
 from booking.reservations import jobs, service, slots
 from booking.reservations.service import Changes, Wish
+from frontend.pages.twice import booked
 from incubator.ground import clock, database
 from tests.booking.conftest import HOUSE, wish
 from tests.conftest import Scratch
@@ -62,6 +63,15 @@ async def test_the_constraint_alone_holds(scratch: Scratch, monkeypatch: pytest.
         want = wish(made.rooms.one, made.start(number))
         outcome = await rivals(*[lambda want=want: service.reserve(made.people.dora, want)] * 3)
         assert len(outcome.won) == 1
+    assert await harness.overlaps() == 0
+
+
+async def test_a_form_that_arrives_twice_at_once_books_once(ground: Field) -> None:
+    await policies.set_quota(HOUSE, ground.people.site.id, 120)
+    want = wish(ground.rooms.one, ground.start(0), merchant_id=ground.people.sunrise_id)
+    outcome = await rivals(*[lambda: booked(ground.people.alice, want)] * CLIENTS)
+    assert len(outcome.won) == CLIENTS
+    assert len({one.uid for one in outcome.won}) == 1
     assert await harness.overlaps() == 0
 
 

@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
+from booking.policies import service as policies
 from booking.reservations import queries
 from incubator.ground import clock
-from tests.frontend.pages.conftest import DAY, Centre, in_days, query_of, uid_in
+from tests.frontend.pages.conftest import DAY, HOUSE, Centre, in_days, query_of, uid_in
 
 
 async def test_it_works(centre: Centre, visit: Any) -> None:
@@ -23,6 +24,27 @@ async def test_it_works(centre: Centre, visit: Any) -> None:
     assert made.merchant_id == centre.people.sunrise_id
     assert made.number in done.text
     assert await queries.check_in_code(centre.people.alice, made.uid) in done.text
+
+
+async def test_a_second_tap_leads_to_the_booking_of_the_first(centre: Centre, visit: Any) -> None:
+    await policies.set_quota(HOUSE, centre.people.site.id, 180)  # the first one uses up what the second one would need
+    visitor = await visit(centre.people.alice)
+    wanted = {"space": centre.rooms[0].uid, "date": DAY, "start": "10:00", "to": "12:00"}
+    first, second = await visitor.post("/book", **wanted), await visitor.post("/book", **wanted)
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert first.headers["location"] == second.headers["location"]
+    assert len((await queries.find(centre.people.alice, centre.people.site.id)).items) == 1
+    other = await visitor.post("/book", **wanted | {"to": "11:00"})
+    assert other.status_code == 409, "another wish meets it like any other booking"
+    with clock.frozen_at(centre.at("14:31", "2026-11-24")):
+        assert (await visitor.post("/book", **wanted)).status_code == 409, "it was not just now any more"
+
+
+async def test_a_booking_of_somebody_else_stays_in_the_way(centre: Centre, visit: Any) -> None:
+    wanted = {"space": centre.rooms[0].uid, "date": DAY, "start": "10:00", "to": "12:00"}
+    assert (await (await visit(centre.people.alice)).post("/book", **wanted)).status_code == 303
+    for other in (centre.people.bob, centre.people.charlie):
+        assert (await (await visit(other)).post("/book", **wanted)).status_code == 409
 
 
 async def test_days_say_how_much_is_free(centre: Centre, visit: Any) -> None:

@@ -70,6 +70,31 @@ async def test_taken_brings_alternatives_and_keeps_the_input(centre: Centre, vis
     assert answer.text.count('class="alt"') >= 2
 
 
+async def test_a_sheet_sent_twice_books_once_and_says_so_twice(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    answers = [await visitor.post("/reservations/new", partial=True, **fields(centre, page_key="k1")) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].text == answers[1].text
+    plain = await visitor.post("/reservations/new", **fields(centre))
+    made, = (await queries.find(centre.people.alice, centre.people.site.id)).items
+    assert plain.headers["location"] == f"/reservations/{made.uid}?done=booked"
+
+
+async def test_the_desk_books_the_same_time_for_one_merchant_only(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.dora)
+    answers = [await visitor.post("/reservations/new", **{**fields(centre), "for": merchant})
+               for merchant in (centre.people.other_uid, centre.people.other_uid, centre.people.sunrise_uid)]
+    assert [answer.status_code for answer in answers] == [303, 303, 409]
+
+
+async def test_a_cancelled_booking_is_no_answer(centre: Centre, visit: Any) -> None:
+    visitor = await visit(centre.people.alice)
+    first = await visitor.post("/reservations/new", **fields(centre))
+    await service.cancel(centre.people.alice, uid_in(first.headers["location"]))
+    await centre.book(centre.people.charlie)
+    assert (await visitor.post("/reservations/new", **fields(centre))).status_code == 409
+
+
 async def test_an_alternative_without_scripts(centre: Centre, visit: Any) -> None:
     visitor = await visit(centre.people.alice)
     choice = f"{centre.rooms[1].uid} {DAY} 11:00 13:00"
