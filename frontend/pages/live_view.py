@@ -28,7 +28,7 @@ HAPPENED = {
     "stop": N_("Stop asked"), "refused": N_("The server did not accept"), "panic": N_("Screen covered"),
     "panic2": N_("Stopped by force"), "panic0": N_("Picture and sound brought back"),
     "armed": N_("Stream key written and verified"), "wiped": N_("Stream key wiped, read back empty"),
-    "link_lost": N_("Link to OBS lost"),
+    "not_wiped": N_("OBS kept the stream key although it was wiped"), "link_lost": N_("Link to OBS lost"),
     "alarm": N_("A stream with another key was started at the PC and stopped"),
     "reconnecting": N_("Stream broken, reconnecting"),
     "reconnected": N_("Stream is back"),

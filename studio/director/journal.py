@@ -93,9 +93,16 @@ class Alarmed(msgspec.Struct, frozen=True, tag="alarmed"):
     code: str
 
 
-Entry = RanAt | Alarmed | SpanStarted | SpanStopped | Closed | PanicHandled
+class NotWiped(msgspec.Struct, frozen=True, tag="not_wiped"):
+    """OBS kept a session's key although it was wiped: the room is closed, and people are told."""
+
+    rig: int
+    session: int
+
+
+Entry = RanAt | Alarmed | NotWiped | SpanStarted | SpanStopped | Closed | PanicHandled
 Hook = Callable[[Closed], Awaitable[None]]
-AlarmHook = Callable[[Alarmed], Awaitable[None]]
+AlarmHook = Callable[[Alarmed | NotWiped], Awaitable[None]]
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)
 
@@ -187,6 +194,8 @@ class Journal:
                     await _write_as_run(entry)
                 case Alarmed():
                     await _write_as_run(RanAt(entry.uid, entry.rig, entry.session, entry.at, "alarm", {"code": entry.code}))
+                    await self._on_alarm(entry)
+                case NotWiped():
                     await self._on_alarm(entry)
                 case SpanStarted():
                     await _start_span(entry)

@@ -17,6 +17,7 @@ from studio.director.wire import OutputPhase, Sender
 from studio.obs.errors import NotSent, ObsError, ObsRefused, OutputRunning, OutputUnsettled
 from studio.obs.outputs import STOP_S, stop_until_stopped
 from studio.obs.port import Destination, OutputChanged, OutputKind, OutputState
+from studio.rigs.rules import Cleanliness
 
 log = structlog.get_logger()
 SPAN_KINDS = {OutputKind.STREAM: "stream", OutputKind.VIRTUAL_CAMERA: "client", OutputKind.RECORD: "record"}
@@ -56,7 +57,7 @@ class Outputs:
     async def start(self, kind: OutputKind, sender: Sender) -> None:
         """Ask an output to start, after everything was seen to be right; that it is live is told by events.
 
-        1. The session is on, the database says that the rig is ours, our fence stands in OBS.
+        1. The session is on, the room is not closed, the database says that the rig is ours, our fence stands in OBS.
         2. A stream goes only where this session's key leads: read back and compared once more.
 
         Raises:
@@ -95,6 +96,8 @@ class Outputs:
         plan = held.plan
         if plan is None or held.is_over(clock.now()):
             raise NotStarted("session_over")
+        if held.wanted.rig.cleanliness == Cleanliness.UNCLEAN:
+            raise NotStarted("unclean")
         if not await self._is_ours():
             raise NotStarted("database_away" if held.database_away else "not_owner")
         try:

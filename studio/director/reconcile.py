@@ -12,6 +12,7 @@ from incubator.ground.secrets import SecretsError
 from studio.destinations.service import Opened, open_sealed
 from studio.director import fencing, rows
 from studio.director.held import NOBODY, Held
+from studio.director.journal import NotWiped
 from studio.director.outputs import Outputs, mark_of_destination
 from studio.director.rows import Plan
 from studio.director.wire import OutputPhase
@@ -45,6 +46,7 @@ class Reconciler:
         self._outputs = outputs
         self._named: tuple[int, int] | None = None  # epoch and session for which the recording's name was written
         self._reported: tuple[Any, ...] | None = None
+        self._unwiped: int | None = None  # the session whose kept key was told
 
     async def refresh_for_ever(self) -> None:
         """Read the rows every 5 s and when poked; while the database is away the last ones hold."""
@@ -274,11 +276,23 @@ class Reconciler:
         await held.link.wipe_destination()
         left = await held.link.read_destination()
         if mark_of_destination(left) != "":
+            self._tell_kept(reason)
             raise NotReady("failed", "not_wiped")
         other = await wipe_noted(held.link, may_switch=not held.mirror.anything_runs)
         if other:
             raise NotReady("failed", "key_in_other_profile", profile=other[0])
+        self._unwiped = None
         held.ran("wiped", reason=reason)
+
+    def _tell_kept(self, reason: str) -> None:
+        """Have the room closed, once, whose session is over and whose key OBS keeps; a session that goes on hears it itself."""
+        held = self._held
+        session = held.armed_session
+        if session is None or reason == "no_key" or self._unwiped == session:
+            return
+        self._unwiped = session
+        held.ran("not_wiped", session=session)
+        held.journal(NotWiped(held.rig_id, session))
 
     async def _empty_former(self, session: int | None) -> None:
         """Empty what was left armed for an earlier session."""

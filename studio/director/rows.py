@@ -12,8 +12,8 @@ from incubator.ground.errors import N_
 from incubator.ground.jsons import loads
 from incubator.ground.notices.service import tell
 from incubator.ground.rights import Role
-from studio.director.journal import Alarmed, Closed
-from studio.live_sessions.preparation import Reported, report
+from studio.director.journal import Alarmed, Closed, NotWiped
+from studio.live_sessions.preparation import Reported, quarantine, report
 from studio.rigs.queries import COUNT, FACTS, RigFacts
 from studio.rigs.rules import Cleanliness
 from studio.rigs.service import poke, set_cleanliness
@@ -99,8 +99,15 @@ async def write_closed(entry: Closed) -> None:
     await poke(entry.rig)
 
 
-async def tell_alarmed(entry: Alarmed) -> None:
-    """Tell the operators, once per incident, that somebody started a stream at a room's computer and that it is being stopped."""
+async def tell_alarmed(entry: Alarmed | NotWiped) -> None:
+    """Tell people, once per incident.
+
+    Operators hear of a stream that was started at a room's computer and is being stopped; merchant and operators of a key that
+    OBS kept, and that room is closed.
+    """
+    if isinstance(entry, NotWiped):
+        await quarantine(entry.session, "not_wiped")
+        return
     room = await database.fetchrow(
         "SELECT r.uid, u.name, u.name_en FROM rigs r JOIN units u ON u.id = r.unit WHERE r.id = $1", entry.rig)
     for person in await accounts.house_people(Role.OPERATOR):

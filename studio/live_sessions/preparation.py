@@ -228,8 +228,8 @@ async def settle_close(found: Booked) -> Outcome:
     return outcome("clean")
 
 
-async def quarantine(session_id: int) -> None:
-    """Close a rig that nobody could empty after the cut-off, and have the merchant change the key."""
+async def quarantine(session_id: int, reason: str = "not_emptied") -> None:
+    """Close a rig that could not be emptied after the cut-off, and have the merchant change the key; `reason` says why."""
     async with database.transaction():
         found = await booked(session_id)
         if found is None or found.session_rig is None:
@@ -239,11 +239,12 @@ async def quarantine(session_id: int) -> None:
         if row["cleanliness"] != Cleanliness.ARMED or row["armed_session"] != session_id:
             return
         mark = await database.fetchval("SELECT armed_mark FROM rigs WHERE id = $1", found.session_rig)
-        await set_cleanliness(found.session_rig, Cleanliness.UNCLEAN, session=session_id, mark=mark, reason="not_emptied")
+        await set_cleanliness(found.session_rig, Cleanliness.UNCLEAN, session=session_id, mark=mark, reason=reason)
         await database.execute(
             "UPDATE live_sessions SET state = 'ended', reason_code = 'unclean', ended_at = coalesce(ended_at, $2)"
             " WHERE id = $1 AND state = ANY($3)", session_id, clock.now(), list(PREPARED))
-        await _tell_unclean(session_id)
+        await poke(found.session_rig)
+        await _tell_unclean(session_id, reason)
 
 
 class Reported(msgspec.Struct, frozen=True):
@@ -285,7 +286,13 @@ async def _follow_report(said: Reported, session_id: int) -> None:
         await drop_sealed(session_id, clock.now())
 
 
-async def _tell_unclean(session_id: int) -> None:
+UNCLEAN_WORDS = {
+    "not_emptied": N_("{room} could not be reached to wipe your stream key. Change the key on the platform."),
+    "not_wiped": N_("{room}: OBS kept your stream key although it was wiped. Change the key on the platform."),
+}
+
+
+async def _tell_unclean(session_id: int, reason: str) -> None:
     """Tell the merchant to change the key, and the operators that the room is closed."""
     found = await booked(session_id)
     if found is None:
@@ -293,8 +300,7 @@ async def _tell_unclean(session_id: int) -> None:
     params = found.told
     if found.merchant is not None:
         for member in await members(found.merchant):
-            await tell(member.person_id, f"unclean:{session_id}",
-                       N_("{room} could not be reached to wipe your stream key. Change the key on the platform."), params,
+            await tell(member.person_id, f"unclean:{session_id}", UNCLEAN_WORDS[reason], params,
                        f"/live-sessions/{found.session_uid}")
     for person in await accounts.house_people(Role.OPERATOR):
         await tell(person, f"unclean:{session_id}", N_("{room} is closed: the key of {number} may still be on it."), params,
