@@ -141,17 +141,17 @@ def _of_quota(quota: Quota | None, span: Span) -> Iterator[KaiboError]:
 
 def _of_place(plan: Plan, span: Span, against: set[str]) -> Iterator[Finding]:
     """Yield what the place says: open, and from when to when one is in it, with what lies before the doors open or after."""
-    blocked, figures = plan.place.blocked(span), {}
-    if not against & {"outside-hours", "closed"}:
-        yield Finding("open", N_("Within opening hours"), {}, "for")
-        figures = _doors(plan, span)
-    if "slot-taken" in against:
+    if against & {"outside-hours", "closed"}:
         return
+    yield Finding("open", N_("Within opening hours"), {}, "for")
+    if against & {"slot-taken", "past"}:
+        return
+    blocked, figures = plan.place.blocked(span), _doors(plan, span)
     yield Finding("free", IN_AND_OUT if blocked != span else N_("Free then"),
                   {"from_at": blocked.starts_at, "to_at": blocked.ends_at}, "for")
-    if figures and blocked.starts_at < figures["opens"]:
+    if blocked.starts_at < figures["opens"]:
         yield Finding("setup-early", SETUP_EARLY, figures, "mind")
-    if figures and blocked.ends_at > figures["closes"]:
+    if blocked.ends_at > figures["closes"]:
         yield Finding("teardown-late", TEARDOWN_LATE, figures, "mind")
 
 
