@@ -13,8 +13,9 @@ from incubator.ground import clock
 from incubator.ground.errors import N_
 from studio.control.queries import HelpCall
 from studio.control.switchboard import Seen
-from studio.director.wire import OutputPhase, RigSnapshot
+from studio.director.wire import LinkNow, OutputPhase, RigSnapshot
 from studio.live_sessions.queries import LiveSession
+from studio.obs.port import LinkState
 from studio.rigs.queries import Incident, RigPage
 
 STALE_S = 1.8  # with a look every second, what is stale shows within 3 s; directors speak twice a second
@@ -26,16 +27,22 @@ LINK_WORDS = {
     "down": N_("OBS unreachable"), "connecting": N_("Connecting to OBS"), "syncing": N_("Reading OBS"),
     "refused": N_("OBS refuses"), "stalled": N_("OBS hangs"),
 }
+NO_WORD = N_("No word from it.")
+REFUSALS = {"4009": "wrong_password", "4010": "wrong_version", "4011": "kicked"}  # the codes with which OBS closes
 
 
 class RigState(msgspec.Struct, frozen=True):
-    """The state of a rig in one word, with colour, icon, reason ("" = none), and since when a clock runs (milliseconds)."""
+    """The state of a rig in one word, with colour, icon, reason ("" = none), and since when a clock runs (milliseconds).
+
+    `detail` is what the system said of it, in its own words.
+    """
 
     kind: str
     icon: str
     word: str
     why: str = ""
     since: int | None = None
+    detail: str = ""
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -68,11 +75,24 @@ def state_of(page: RigPage, snapshot: RigSnapshot | None) -> RigState:
     if snapshot is None:
         return RigState("alarm", "off", tell(N_("Not served")), reason_text("no_director"))
     if hangs(snapshot):
-        return RigState("alarm", "off", tell(LINK_WORDS["stalled"]), tell(N_("No word from it.")))
+        return RigState("alarm", "off", tell(LINK_WORDS["stalled"]), tell(NO_WORD))
     if not snapshot.link.is_online:
         word = LINK_WORDS.get(snapshot.link.state, N_("OBS unreachable"))
-        return RigState("alarm", "off", tell(word), snapshot.link.reason)
+        return RigState("alarm", "off", tell(word), _why_apart(page, snapshot.link), detail=snapshot.link.reason)
     return _trouble(page, snapshot) or _going(snapshot)
+
+
+def _why_apart(page: RigPage, link: LinkNow) -> str:
+    """Return in our words why there is no link; "" while it is being made."""
+    if link.state == LinkState.REFUSED:
+        return next((reason_text(code) for number, code in REFUSALS.items() if number in link.reason), "")
+    if link.state == LinkState.STALLED:
+        return i18n.gettext(NO_WORD)
+    if link.state != LinkState.DOWN:
+        return ""
+    if page.rig.driver != "obs":
+        return i18n.gettext(N_("The simulated OBS is switched off."))
+    return i18n.translate(N_("Nothing answers at {address}."), {"address": page.rig.address})
 
 
 def _trouble(page: RigPage, snapshot: RigSnapshot) -> RigState | None:

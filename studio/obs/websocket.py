@@ -151,7 +151,7 @@ class ObsSocket(core.obsws):  # type: ignore[misc]  # the library is not annotat
             raise
         except (OSError, websocket.WebSocketException, ValueError, KeyError, TypeError) as error:
             self._shut()
-            raise Unreachable(f"no OBS at {self.host}:{self.port}: {error}") from error
+            raise Unreachable(str(error) or type(error).__name__) from error
         finally:
             watchdog.cancel()
         self.heard_at = self.answered_at = time.monotonic()

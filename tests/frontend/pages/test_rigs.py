@@ -169,3 +169,24 @@ async def test_a_stream_started_by_hand_stays_on_the_page(client_for: ClientFor,
     assert room.booking.number in page.text
     await database.execute("UPDATE as_run SET at = at - interval '31 minutes'")
     assert "有人在电脑上手动开播" not in (await client.get("/rigs")).text
+
+
+REFUSED = "[Errno 111] Connection refused"
+
+
+@pytest.mark.parametrize(("driver", "link", "why"), [
+    ("obs", LinkNow("down", -1.0, REFUSED), "ws://127.0.0.1:9 没有应答。"),
+    ("obs", LinkNow("refused", -1.0, "OBS closed the connection with 4009 Authentication failed."), "OBS 不接受这个密码。"),
+    ("obs", LinkNow("stalled", 4.0, "no answer to GetVersion within 3 s"), "没有应答。"),
+    ("simulated", LinkNow("down", -1.0, "the simulated OBS is switched off"), "模拟的 OBS 已关闭。"),
+])
+async def test_a_link_that_is_not_there_is_told_in_our_words(
+        client_for: ClientFor, people: People, room: Room, redis: Any, driver: str, link: LinkNow, why: str) -> None:
+    await database.execute("UPDATE rigs SET driver = $2, address = 'ws://127.0.0.1:9' WHERE id = $1", room.rig.id, driver)
+    await room.tell(redis, link=link)
+    client = await client_for(people.olaf)
+    page = (await client.get(f"/rigs/{room.rig.uid}")).text
+    assert f'<span>{why} <small lang="en">{link.reason}</small></span>' in page
+    board = (await client.get("/rigs")).text
+    assert why in board
+    assert link.reason not in board
