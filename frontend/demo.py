@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from uuid import UUID
 
 import structlog
 
@@ -13,12 +12,14 @@ from booking.calendars.service import Extent, add_calendar, close
 from booking.checkin.service import check_in
 from booking.policies.service import set_quota
 from booking.reservations import service as reservations
+from booking.reservations.queries import ReservationFacts
 from booking.reservations.service import Wish
 from booking.units.queries import UnitFacts
 from booking.units.service import NewUnit, add_unit
 from frontend.composition import open_house
 from frontend.demo_accounts import ACCOUNTS, PASSWORD
 from frontend.demo_data import DESKS, MERCHANTS, ROOMS, DemoMerchant
+from frontend.demo_spaces import Occupation, desk_days, events
 from frontend.handlers import build_registry
 from incubator.accounts import service as accounts
 from incubator.accounts.queries import actor_of
@@ -59,6 +60,7 @@ class Town:
     def __init__(self, site: SiteFacts) -> None:
         self.site = site
         self.rooms: list[UnitFacts] = []
+        self.others: dict[str, UnitFacts] = {}  # desks, meeting and training rooms by code
         self.desk = HOUSE  # whoever books for the merchants: the demo's centre staff, once they are on file
         self.merchants: list[tuple[int, DemoMerchant]] = []
         self.dice = random.Random(SEED)  # noqa: S311 -- the same centre every time
@@ -82,6 +84,7 @@ async def _make(started: datetime) -> None:
     opened = await _opened(town, started)
     show = show_span(opened, started)
     await _weeks(town, started, show)
+    await _other_spaces(town, started)
     await _show_soon(town, show, without([show], opened))
     await _handle_facts()
 
@@ -100,9 +103,12 @@ async def _open_centre() -> Town:
             width, height = room.canvas
             await rigs.add(HOUSE, unit.id, rigs.SetUp("simulated", canvas_width=width, canvas_height=height))
             town.rooms.append(unit)
+        else:
+            town.others[unit.code] = unit
     for number in range(1, DESKS + 1):
-        await add_unit(HOUSE, site.id, NewUnit("desk", f"D{number:02}", f"{number} 号工位", f"Desk {number}",
-                                               calendar_id=calendar, sort=100 + number))
+        unit = await add_unit(HOUSE, site.id, NewUnit("desk", f"D{number:02}", f"{number} 号工位", f"Desk {number}",
+                                                      calendar_id=calendar, sort=100 + number))
+        town.others[unit.code] = unit
     return town
 
 
@@ -165,31 +171,57 @@ async def _weeks(town: Town, now: datetime, show: Span) -> None:
 async def _book(town: Town, room: UnitFacts, span: Span, now: datetime) -> None:
     # the demo account's merchant keeps most of its hours, so that there is something to book
     merchant_id, merchant = town.dice.choice(town.merchants if span.ends_at < now - timedelta(days=7) else town.merchants[1:])
-    made_at = min(span.starts_at - timedelta(days=2), now)
     wish = Wish(room.uid, span.starts_at, span.ends_at, town.dice.choice(merchant.shows), merchant_id)
     try:
-        with clock.frozen_at(made_at):
-            made = await reservations.reserve(town.desk, wish)
+        made = await _reserved(town, wish, now)
     except Conflict:
         return  # the dice named a time that is taken
-    await _take_course(town, made.uid, span, now)
+    await _take_course(town, made, now, "货没到")
 
 
-async def _take_course(town: Town, uid: UUID, span: Span, now: datetime) -> None:
+async def _reserved(town: Town, wish: Wish, now: datetime) -> ReservationFacts:
+    with clock.frozen_at(min(wish.starts_at - timedelta(days=2), now)):
+        return await reservations.reserve(town.desk, wish)
+
+
+async def _take_course(town: Town, made: ReservationFacts, now: datetime, why_not: str) -> None:
     """Let a past booking happen: most came, few did not, few were cancelled."""
     fate = town.dice.random()
     if fate < 0.05:
-        with clock.frozen_at(min(span.starts_at - timedelta(hours=20), now)):
-            await reservations.cancel(town.desk, uid, reason="货没到")
-    elif span.ends_at < now and fate < 0.1:
-        with clock.frozen_at(span.starts_at + timedelta(minutes=20)):
-            await reservations.mark_no_show(town.desk, uid)
-    elif span.starts_at <= now:
-        with clock.frozen_at(span.starts_at - timedelta(minutes=5)):
-            await check_in(town.desk, uid)
-        if span.ends_at < now:
-            with clock.frozen_at(span.ends_at - timedelta(minutes=town.dice.choice((1, 5, 12)))):
-                await reservations.end_early(town.desk, uid)
+        with clock.frozen_at(min(made.starts_at - timedelta(hours=20), now)):
+            await reservations.cancel(town.desk, made.uid, reason=why_not)
+    elif made.ends_at < now and fate < 0.1:
+        with clock.frozen_at(made.starts_at + timedelta(minutes=20)):
+            await reservations.mark_no_show(town.desk, made.uid)
+    else:
+        await _come(town, made, now)
+
+
+async def _come(town: Town, made: ReservationFacts, now: datetime) -> None:
+    """Let the party arrive, and go a little early, as far as its time has come; nobody comes before setup begins."""
+    if made.starts_at > now:
+        return
+    with clock.frozen_at(max(made.starts_at - timedelta(minutes=5), made.blocked.starts_at)):
+        await check_in(town.desk, made.uid)
+    if made.ends_at < now:
+        with clock.frozen_at(made.ends_at - timedelta(minutes=town.dice.choice((1, 5, 12)))):
+            await reservations.end_early(town.desk, made.uid)
+
+
+async def _other_spaces(town: Town, now: datetime) -> None:
+    """Book desks over the same weeks, which take their course, and what is held in the other rooms, which takes place."""
+    today = town.site.local_date(now)
+    for offset in range(-DAYS, DAYS + 1):
+        for sitting in desk_days(town.site, today + timedelta(days=offset)):
+            await _take_course(town, await _reserved(town, _wish(town, sitting), now), now, "改天来")
+    for event in events(town.site, today, DAYS):
+        await _come(town, await _reserved(town, _wish(town, event), now), now)
+
+
+def _wish(town: Town, wanted: Occupation) -> Wish:
+    ids = {merchant.short_name: merchant_id for merchant_id, merchant in town.merchants}
+    span, merchant_id = wanted.span, ids[wanted.merchant] if wanted.merchant else None
+    return Wish(town.others[wanted.unit].uid, span.starts_at, span.ends_at, wanted.title, merchant_id)
 
 
 async def _closure(town: Town, today: date) -> None:

@@ -48,6 +48,29 @@ async def test_two_weeks_back_and_two_ahead_are_booked(centre: asyncpg.Connectio
     assert {"confirmed", "finished", "cancelled", "no_show"} <= states
 
 
+KINDS = """
+SELECT u.kind, count(*) FILTER (WHERE r.ends_at < now()) AS past, count(*) FILTER (WHERE r.starts_at > now()) AS coming,
+       count(*) FILTER (WHERE r.state IN ('finished', 'no_show')) AS settled, count(DISTINCT r.merchant) AS merchants
+FROM reservations r JOIN units u ON u.id = r.unit GROUP BY u.kind"""
+
+
+async def test_every_kind_of_place_is_used_before_and_after_today(centre: asyncpg.Connection) -> None:
+    found = {row["kind"]: row for row in await centre.fetch(KINDS)}
+    assert set(found) == {"live_room", "desk", "training_room", "meeting_room"}
+    assert all(row["past"] and row["coming"] and row["settled"] for row in found.values())
+    assert (found["training_room"]["past"], found["training_room"]["coming"]) == (1, 1)
+    assert found["desk"]["merchants"] >= 6
+    assert 60 < found["desk"]["past"] + found["desk"]["coming"] < 200
+
+
+async def test_desks_are_had_by_the_half_day_or_day(centre: asyncpg.Connection) -> None:
+    rows = await centre.fetch("SELECT DISTINCT r.title, extract(epoch FROM r.ends_at - r.starts_at) / 3600 AS hours"
+                              " FROM reservations r JOIN units u ON u.id = r.unit WHERE u.kind = 'desk' AND r.state = 'confirmed'")
+    assert {float(row["hours"]) for row in rows} == {3.5, 4.5, 9.0}
+    waiting = await centre.fetchval("SELECT count(*) FROM reservations WHERE state = 'confirmed' AND ends_at < now()")
+    assert waiting == 0, "what is past took its course"
+
+
 async def test_prime_time_is_free_enough_to_try(centre: asyncpg.Connection) -> None:
     booked = await centre.fetchval(
         "SELECT count(*) FROM reservations WHERE state = 'confirmed' AND starts_at > now() + interval '1 day'"
