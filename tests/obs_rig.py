@@ -1,5 +1,6 @@
 """Starts a real OBS under Xvfb for tests, and a listener that takes its streams; everything dies with the test run."""
 
+import json
 import os
 import shutil
 import signal
@@ -258,6 +259,23 @@ class Ingest:
 
     def taken_bytes(self) -> int:
         return self.file.stat().st_size if self.file.exists() else 0
+
+    def video(self) -> tuple[str, int, int, int]:
+        """Return codec, width, height and number of packets of the video that came, as ffprobe reads the file; ("", 0, 0, 0): none."""
+        told = subprocess.run(
+            ("ffprobe", "-v", "error", "-select_streams", "v", "-count_packets", "-of", "json",
+             "-show_entries", "stream=codec_name,width,height,nb_read_packets", str(self.file)),
+            capture_output=True, timeout=20, check=False)
+        streams = json.loads(told.stdout or b"{}").get("streams", [])
+        if not streams:
+            return "", 0, 0, 0
+        found = streams[0]
+        return found["codec_name"], found["width"], found["height"], int(found["nb_read_packets"])
+
+    def shows_video(self) -> bool:
+        """Tell whether half a second of the rig's picture has come, in its size."""
+        codec, width, height, packets = self.video()
+        return (codec, width, height) == ("h264", 360, 640) and packets > 10
 
     def stop(self) -> None:
         _end(self._process)

@@ -32,6 +32,8 @@ HAPPENED = {
     "alarm": N_("A stream with another key was started at the PC and stopped"),
     "reconnecting": N_("Stream broken, reconnecting"),
     "reconnected": N_("Stream is back"),
+    "obs_gone": N_("OBS was gone; last seen running then"),
+    "director_gone": N_("Nothing served the room; last seen running then"),
 }
 CHIPS: Mapping[str, tuple[str, str, str]] = {
     "planned": ("line", "clock", N_("Planned")), "preparing": ("info", "clock", N_("Preparing")),

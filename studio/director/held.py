@@ -96,10 +96,11 @@ class Held:
         """Return the session to which what happens now belongs."""
         return self.plan.session if self.plan is not None else None
 
-    def ran(self, what: str, sender: Sender = NOBODY, session: int | None = None, **detail: Any) -> None:
-        """Write a line of the as-run log."""
-        self.journal(RanAt(new_uid(), self.rig_id, session or self.session_now(), clock.now(), what, detail, sender.person,
-                           sender.device))
+    def ran(self, what: str, sender: Sender = NOBODY, session: int | None = None, at: datetime | None = None,
+            **detail: Any) -> None:
+        """Write a line of the as-run log; `at` None: now."""
+        self.journal(RanAt(new_uid(), self.rig_id, session or self.session_now(), at or clock.now(), what, detail,
+                           sender.person, sender.device))
 
     def alarm(self, code: str) -> None:
         """Write that something happened at the computer, and have the operators told."""

@@ -3,12 +3,12 @@
 import os
 import socket
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
-from incubator.ground import database
+from incubator.ground import clock, database
 
 TTL = timedelta(seconds=10)
 RENEW_EVERY_S = 3.0
@@ -17,10 +17,11 @@ FOREIGN_WAIT = TTL + timedelta(seconds=2)
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """One rig held under one fencing number."""
+    """One rig held under one fencing number; `former_until`: when an owner before was last seen to hold it, None: none was."""
 
     rig: int
     fence: int
+    former_until: datetime | None = None
 
 
 def owner_name(serial: int = 0) -> str:
@@ -65,7 +66,8 @@ def _read(path: str) -> str:
 
 SEEN = """
 SELECT r.id, coalesce(l.owner, '') AS owner, coalesce(l.fence, 0) AS fence,
-       coalesce(l.expires_at < now() - $3::interval, true) AS is_over
+       coalesce(l.expires_at < now() - $3::interval, true) AS is_over,
+       now() - CASE WHEN l.owner = '' THEN l.expires_at ELSE l.expires_at - $4::interval END AS unheld
 FROM rigs r LEFT JOIN rig_leases l ON l.rig = r.id
 WHERE r.is_enabled AND (cardinality($1::text[]) = 0 OR r.zone = ANY($1)) AND r.id <> ALL($2) ORDER BY r.id"""
 TAKE = """
@@ -81,14 +83,14 @@ async def take_free(owner: str, zones: Collection[str], held: Iterable[int], mos
     is compared in the same statement, so of two takers one gets it.
     """
     found: list[Lease] = []
-    for row in await database.fetch(SEEN, list(zones), list(held), FOREIGN_WAIT):
+    for row in await database.fetch(SEEN, list(zones), list(held), FOREIGN_WAIT, TTL):
         if len(found) >= most:
             break
         if not (row["is_over"] or not row["owner"] or is_gone(row["owner"])):
             continue
         fence = await database.fetchval(TAKE, row["id"], row["fence"], owner, TTL)
         if fence is not None:
-            found.append(Lease(row["id"], fence))
+            found.append(Lease(row["id"], fence, None if row["unheld"] is None else clock.now() - row["unheld"]))
     return found
 
 

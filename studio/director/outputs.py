@@ -2,7 +2,9 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime
 
+import msgspec
 import structlog
 
 from incubator.ground import clock, database
@@ -37,6 +39,13 @@ class RecordingStuck(OutputUnsettled):
     """OBS does not end a recording (one that was paused and stopped in its first moment): only its restart helps."""
 
 
+class Unseen(msgspec.Struct, frozen=True):
+    """A time in which nobody saw what OBS does: why, and from when on."""
+
+    why: str
+    since: datetime
+
+
 class Outputs:
     """The outputs of one rig; one lock, so that two starts never cross (both would die in OBS)."""
 
@@ -45,6 +54,8 @@ class Outputs:
         self._lock = asyncio.Lock()
         self._spans: dict[OutputKind, SpanStarted] = {}
         self._reasons: dict[OutputKind, str] = {}
+        former = held.lease.former_until
+        self._unseen: Unseen | None = None if former is None else Unseen("director_gone", former)
         self._guarding: asyncio.Task[None] | None = None
         self._alarmed = False  # about the unknown stream that still runs
 
@@ -204,11 +215,28 @@ class Outputs:
     def _end(self, kind: OutputKind) -> None:
         span = self._spans.pop(kind)
         output = self._held.mirror.outputs[kind]
-        said = self._reasons.pop(kind, "stopped_at_the_computer")
+        said, stopped_at = self._reasons.pop(kind, ""), output.since or clock.now()
+        if self._unseen is not None:
+            said, stopped_at = said or self._unseen.why, max(self._unseen.since, span.started_at)
+            self._tell_unseen(span, stopped_at)
         path = output.path if kind is OutputKind.RECORD else ""
         written = self._held.mirror.record_bytes if kind is OutputKind.RECORD else 0
-        self._held.journal(SpanStopped(span.uid, span.rig, span.session, span.kind, span.started_at, output.since or clock.now(),
-                                       said, path, written))
+        self._held.journal(SpanStopped(span.uid, span.rig, span.session, span.kind, span.started_at, stopped_at,
+                                       said or "stopped_at_the_computer", path, written))
+
+    def _tell_unseen(self, span: SpanStarted, at: datetime) -> None:
+        """Write into the log that something ended while nobody saw it, at the last moment at which it was known to run."""
+        is_obs = self._unseen is not None and self._unseen.why == "obs_gone"
+        self._held.ran("obs_gone" if is_obs else "director_gone", session=span.session, at=at, output=span.kind)
+
+    def lost(self, since: datetime) -> None:
+        """Remember that OBS is out of sight since then: what has ended when it is back did so unseen."""
+        if self._unseen is None:
+            self._unseen = Unseen("obs_gone", since)
+
+    def seen(self) -> None:
+        """Take it that everything is in sight again: spans have been settled by a re-read."""
+        self._unseen = None
 
     async def settle_spans(self) -> None:
         """After a re-read: spans follow what OBS says; those that a former owner saw begin are carried on or ended.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -46,6 +47,7 @@ REREAD_S = 10.0
 REFUSED_AGAIN_S = 10.0
 LONGEST_WAIT_S = 5.0
 OWN_SCENE_S = 3.0
+FORGOTTEN_S = 60.0  # a link that was never heard says nothing of a last moment
 
 
 class Owner:
@@ -115,6 +117,8 @@ class Owner:
         if status.state is LinkState.ONLINE:
             self._came_online.set()
         else:
+            if held.is_claimed:
+                self._outputs.lost(clock.now())
             held.is_claimed = False
         if status.state is LinkState.REFUSED:
             asyncio.get_running_loop().call_later(REFUSED_AGAIN_S, self._try_password_again)
@@ -158,6 +162,8 @@ class Owner:
         held.changed.set()
         held.due.set()
         await self._settle()
+        if held.is_claimed:
+            self._outputs.seen()
         stream = held.mirror.outputs[OutputKind.STREAM]
         if stream.phase in RUNNING and OutputKind.STREAM not in held.asked:
             self._outputs.guard("found_running")
@@ -183,6 +189,7 @@ class Owner:
             return
         if isinstance(event, LinkDown):
             held.is_claimed = False
+            self._outputs.lost(self._last_heard_at())
             held.ran("link_lost", reason=event.reason)
             return
         before = held.mirror.outputs[event.kind].phase if isinstance(event, OutputChanged) else None
@@ -196,6 +203,11 @@ class Owner:
         elif event == ListChanged(Listing.EVERYTHING):
             self.reconciler.doubt()
         self._touched.set()
+
+    def _last_heard_at(self) -> datetime:
+        link = self._keeper.link
+        heard_s = link.last_heard_s if link is not None else 0.0
+        return clock.now() - timedelta(seconds=heard_s if heard_s < FORGOTTEN_S else 0.0)
 
     def _log_scene(self, scene: str) -> None:
         """Write which scene came, and for whom if somebody here asked for it just now."""

@@ -47,7 +47,7 @@ async def test_a_whole_session(studio: Studio, rig: ObsRig) -> None:
         assert (await command(studio.board, place, StartRecord())).outcome == Outcome.DONE
         assert (await command(studio.board, place, StartOutput())).outcome == Outcome.DONE
         await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE and s.record.phase == OutputPhase.LIVE, 15)
-        await until(lambda: sink.taken_bytes() > 1000, 15, "bytes at the sink")
+        await until(sink.shows_video, 15, "video at the sink")
 
         assert (await command(studio.board, place, SwitchScene(SCENES[1]))).outcome == Outcome.DONE
         await studio.shows(lambda s: s.program == SCENES[1])
@@ -102,6 +102,28 @@ async def test_obs_restarts_in_mid_show(studio: Studio, rig: ObsRig) -> None:
     back = await studio.shows(lambda s: s.link.is_online and s.epoch > lost.epoch, 30)
     assert back.scenes == SCENES
     assert (await command(studio.board, place, SwitchScene(SCENES[1]))).outcome == Outcome.DONE
+
+
+async def test_obs_is_killed_on_air(studio: Studio, rig: ObsRig) -> None:
+    rig.settle()
+    await bind(studio, rig)
+    await studio.owned()
+    reservation = await studio.book()
+    session = await studio.prepare(reservation)
+    with Ingest() as sink:
+        await paste(studio.people.alice, session.uid, f"{sink.server}/{KEY}", version=0)
+        await studio.state(reservation, "ready", 15)
+        assert (await command(studio.board, await seat(studio.people.alice, session.uid), StartOutput())).outcome == Outcome.DONE
+        await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE, 15)
+        rig.kill()
+        gone_at = clock.now()
+        await studio.shows(lambda s: not s.link.is_online, 5)
+    rig.start()
+    await studio.shows(lambda s: s.link.is_online, 30)
+    ended = await until(lambda: database.fetchrow("SELECT stopped_at, stop_reason FROM air_spans WHERE stopped_at IS NOT NULL"))
+    assert ended["stop_reason"] == "obs_gone"
+    assert abs((ended["stopped_at"] - gone_at).total_seconds()) < 2
+    assert await database.fetchval("SELECT count(*) FROM as_run WHERE what IN ('alarm', 'started_at_the_computer')") == 0
 
 
 async def test_the_connection_is_tested(studio: Studio, rig: ObsRig) -> None:

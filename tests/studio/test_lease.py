@@ -8,7 +8,6 @@ import pytest
 
 from incubator.ground import database
 from studio.director import leases, wire
-from studio.director.leases import Lease
 from studio.director.wire import CommandBody, Outcome, Sender, StartOutput, StartRecord
 from tests.studio.conftest import Studio
 
@@ -21,15 +20,15 @@ async def test_of_many_takers_one_gets_it(studio: Studio) -> None:
 async def test_a_released_lease_passes_on_at_once(studio: Studio) -> None:
     first = await leases.take_free("somewhere|else", (), (), 9)
     await leases.release("somewhere|else", first)
-    assert await leases.take_free("another", (), (), 9) == [Lease(studio.rig.id, 2)]
+    assert [(one.rig, one.fence) for one in await leases.take_free("another", (), (), 9)] == [(studio.rig.id, 2)]
 
 
 async def test_a_foreign_lease_gets_its_time_once_more(studio: Studio) -> None:
     await leases.take_free("somewhere|else", (), (), 9)
     await database.execute("UPDATE rig_leases SET expires_at = now() - interval '11 seconds'")
-    assert await leases.take_free("another", (), (), 9) == []
+    assert [(one.rig, one.fence) for one in await leases.take_free("another", (), (), 9)] == []
     await database.execute("UPDATE rig_leases SET expires_at = now() - interval '13 seconds'")
-    assert await leases.take_free("another", (), (), 9) == [Lease(studio.rig.id, 2)]
+    assert [(one.rig, one.fence) for one in await leases.take_free("another", (), (), 9)] == [(studio.rig.id, 2)]
 
 
 async def test_an_owner_that_certainly_ended_is_not_waited_for(studio: Studio) -> None:
@@ -38,10 +37,10 @@ async def test_an_owner_that_certainly_ended_is_not_waited_for(studio: Studio) -
     ticks = leases._started(process.pid)
     gone = "|".join([*name[:3], str(process.pid), ticks, "0"])
     await leases.take_free(gone, (), (), 9)
-    assert await leases.take_free("another", (), (), 9) == []
+    assert [(one.rig, one.fence) for one in await leases.take_free("another", (), (), 9)] == []
     process.kill()
     await process.wait()
-    assert await leases.take_free("another", (), (), 9) == [Lease(studio.rig.id, 2)]
+    assert [(one.rig, one.fence) for one in await leases.take_free("another", (), (), 9)] == [(studio.rig.id, 2)]
 
 
 async def test_other_zones_are_left_alone(studio: Studio) -> None:
