@@ -135,6 +135,7 @@ def session_message(found: Around, place: Seat, viewers: int) -> dict[str, Any]:
         "help": _help(found.help), "room": room_name(session.unit_name, session.unit_name_en), "viewers": viewers,
         "aired": session.seconds_on_air(),
         "stopped": next((_hour(span.stopped_at) for span in reversed(session.on_air) if span.stopped_at), ""),
+        "stopped_for": session.on_air[-1].stop_reason if session.on_air else "",
         "shown_live": _hour(session.shown_live_at), "may_declare": session.may_declare,
     }
 

@@ -281,7 +281,7 @@ def go_live(tablet: Page, session: Page, ingest: Ingest) -> None:
     expect(tablet.locator("#tally-word")).to_have_text("推流中")
     tablet.tap("#panic")
     expect(tile(tablet, STAND_BY)).to_have_attribute("aria-pressed", "true")
-    wait_until(tablet, lambda: ingest.taken_bytes() > 5_000)
+    wait_until(tablet, ingest.shows_video)
     tablet.tap("#over-act")
     expect(tile(tablet, SCENES[1])).to_have_attribute("aria-pressed", "true")
 

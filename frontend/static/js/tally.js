@@ -58,14 +58,19 @@ function notYet(session) {
   return session.state === "planned" ? _("Not prepared yet") : _("Preparing");
 }
 
-function prepared({ rig, session }) {
+function prepared(state) {
+  const { rig, session } = state;
   const { plan } = rig;
   if (plan.state === "waiting_for_key") return word("wait", "key", _("Waiting for key"), _("needed to start"));
   if (plan.state === "failed") return word("alarm", "alert", _("Not ready"), plan.why);
+  if (isNewKeyIn(state)) return word("ready", "check", _("Ready"), _("the new key is in"));
   if (session.stopped) return word("off", "dot", _("Not streaming"), _("stopped {at}, on air {time}", { at: session.stopped, time: clock(session.aired) }));
   if (plan.state === "ready") return word("ready", "check", _("Ready"), plan.output === "record" ? _("“Record” starts") : _("“Start” goes live"));
   return word("off", "dot", _("Not on air"), plan.state === "preparing" ? _("Preparing") : "");
 }
+
+/** Tell whether the stream was stopped for a new key, and that one lies in OBS now. */
+const isNewKeyIn = ({ rig, session }) => session.stopped_for === "new_key" && rig.sending.phase === "stopped" && rig.plan.state === "ready";
 
 /** Tell seconds as a clock: 1:09:24 or 8:24. */
 export function clock(seconds) {
@@ -89,6 +94,9 @@ export function overlay(state) {
   if (rig.plan.state === "failed") return { title: _("The room is not ready"), text: rig.plan.why };
   if (rig.plan.state === "waiting_for_key") {
     return { title: _("Try picture and sound meanwhile"), text: _("Streaming can start once the key is pasted."), hint: true };
+  }
+  if (isNewKeyIn(state)) {
+    return { title: _("The new key is in"), text: _("The stream was stopped for it. Press “Start stream” to go on.") };
   }
   if (rig.sending.phase === "stopped" && session.stopped && rig.plan.output !== "record") {
     return { title: _("Stream stopped. End it on the platform too"), text: _("You can start again until {until}; the key is still valid.", { until: session.until }) };
