@@ -1,5 +1,7 @@
 """Holds: one per person and page, and not many per person, so that nobody keeps the whole day by opening pages."""
 
+from uuid import UUID
+
 from booking.reservations import rights, rules, slots
 from booking.reservations.planning import Plan
 from booking.reservations.queries import OF_PAGE, held_by
@@ -40,3 +42,12 @@ async def check_count(actor: Actor, plan: Plan) -> None:
                                    actor.person_id, clock.now())
     if kept >= most:
         raise TooManyHolds(most=most, minutes=HOLD_MIN)
+
+
+async def of_page(actor: Actor, page_key: str) -> list[tuple[UUID, int]]:
+    """Return public id and version of what the page holds: one, or none."""
+    if not rules.is_page_key(page_key):
+        return []
+    rows = await database.fetch("SELECT uid, version FROM reservations WHERE person = $1 AND page_key = $2 AND state = 'held'",
+                                actor.person_id, page_key)
+    return [(row["uid"], row["version"]) for row in rows]

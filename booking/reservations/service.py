@@ -4,6 +4,7 @@ Each one: who may, what holds, then one transaction (the door, the row, audit, f
 """
 
 import secrets
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -350,6 +351,15 @@ async def cancel(actor: Actor, uid: UUID, *, reason: str = "", version: int | No
                             reason=visible(reason)[:rules.LONGEST_REASON])
         await slots.free([row.id])
     return await as_it_is(row.id)
+
+
+async def release(actor: Actor, page_key: str) -> list[int]:
+    """Give back what this page of the actor's holds, and return the inner ids; that nothing is held is fine."""
+    freed = []
+    for uid, version in await holding.of_page(actor, page_key):
+        with suppress(Stale, WrongState):  # confirmed in between, and so no hold any more
+            freed.append((await cancel(actor, uid, version=version)).id)
+    return freed
 
 
 @database.retried

@@ -74,10 +74,8 @@ async def hold(request: AnyRequest) -> Response[Any]:
 async def release(request: AnyRequest) -> None:
     """Give the page's hold back when its sheet is closed."""
     actor = signed_in(request)
-    uid = uid_of((await form(request)).get("hold", ""))
-    if uid is not None:
-        done = await service.cancel(actor, uid)
-        await announce_quietly(app_redis(request), done.id)
+    freed = await service.release(actor, (await form(request)).get("page_key", ""))
+    await announce_quietly(app_redis(request), *freed)
 
 
 @post("/reservations/new", include_in_schema=False, status_code=200)

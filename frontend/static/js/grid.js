@@ -7,6 +7,7 @@ import { drawSelection, laneOf, showNow, startsOf, stepAt, timeText, widthOf } f
 
 const CHECK_MS = 150;
 const HOLD_MS = 450;
+const RENEW_MS = 4 * 60 * 1000; // a hold lasts five minutes
 const PRESS_MS = 350;
 const SLACK_PX = 8;
 const EDGE_PX = 10;
@@ -26,6 +27,8 @@ let checkAt = 0;
 let checkTimer = 0;
 let holdTimer = 0;
 let holding = null; // the hold that is on its way
+let heldWish = ""; // room and time of the hold that we have
+let heldAt = 0;
 
 const sheet = new Sheet(document.getElementById("sheet"), () => {
   release();
@@ -128,18 +131,26 @@ function holdSoon() {
 async function hold() {
   const filled = form();
   if (!filled?.dataset.hold || document.getElementById("findings")?.dataset.bad) return;
+  const wish = ["space", "date", "from", "to", "host"].map((name) => filled.elements[name]?.value).join();
+  if (wish === heldWish && Date.now() - heldAt < RENEW_MS) return; // our own hold comes back as a change of the day, and is no reason to hold again
   const answer = await post(filled.dataset.hold, new FormData(filled));
   if (!answer.ok || form() !== filled) return;
+  [heldWish, heldAt] = [wish, Date.now()];
   const held = await answer.json();
   filled.elements.hold.value = held.id;
   filled.elements.hold_version.value = held.version;
 }
 
-function release() {
+/** Give back what this page holds; a hold that is still on its way is waited for, since it would come after its own end. */
+async function release() {
   clearTimeout(holdTimer);
   const filled = form();
-  if (filled?.elements.hold.value) post(filled.dataset.release, new FormData(filled), { keepalive: true });
-  if (filled) filled.elements.hold.value = "";
+  if (!filled || !holding) return;
+  const fields = new FormData(filled);
+  const coming = holding;
+  [holding, heldWish, filled.elements.hold.value] = [null, "", ""];
+  if (document.visibilityState === "visible") await coming;
+  post(filled.dataset.release, fields, { keepalive: true });
 }
 
 sheet.element.addEventListener("change", (event) => {

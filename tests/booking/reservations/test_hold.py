@@ -107,3 +107,14 @@ async def test_somebody_elses_hold(people: People, rooms: Rooms) -> None:
         await service.confirm(people.bob, held.uid)
     with pytest.raises(NotFound):
         await service.confirm(people.charlie, held.uid)
+
+
+async def test_a_page_gives_its_hold_back_and_no_booking(people: People, rooms: Rooms) -> None:
+    held = await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
+    assert await service.release(people.bob, "a") == []
+    assert await service.release(people.alice, "a") == [held.id]
+    assert await service.release(people.alice, "a") == []
+    again = await service.reserve(people.alice, wish(rooms.one, at(15)), hold=True, page_key="a")
+    await service.confirm(people.alice, again.uid)
+    assert await service.release(people.alice, "a") == []
+    assert (await queries.reservation(people.alice, again.uid)).state == "confirmed"

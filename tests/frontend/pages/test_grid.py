@@ -105,11 +105,12 @@ async def test_the_check_knows_its_own_hold(centre: Centre, visit: Any) -> None:
     visitor = await visit(centre.people.alice)
     await visitor.get(f"/days/{DAY}?new=1")
     fields = {"space": centre.rooms[0].uid, "date": DAY, "start": "10:00", "to": "12:00", "page_key": "k"}
-    held = (await visitor.post("/reservations/hold", **fields)).json()
+    assert (await visitor.post("/reservations/hold", **fields)).status_code == 200
     query = f"space={centre.rooms[0].uid}&date={DAY}&from=10:00&to=12:00&kind=live_room"
     assert 'data-bad=""' in (await visitor.get(f"/reservations/check?{query}&page_key=k", partial=True)).text
     assert 'data-bad="1"' in (await visitor.get(f"/reservations/check?{query}", partial=True)).text
-    await visitor.post("/reservations/release", hold=held["id"])
+    await visitor.post("/reservations/release", page_key="k")
+    assert (await visitor.post("/reservations/release", page_key="k")).status_code == 204
     assert 'data-bad=""' in (await visitor.get(f"/reservations/check?{query}", partial=True)).text
 
 
