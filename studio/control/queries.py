@@ -77,7 +77,7 @@ async def seat(actor: Actor, session_uid: UUID) -> Seat:
         raise NotFound()
     is_staff = rights.is_room_staff(actor, row["site"])
     why = _why(actor, row, until, is_staff)
-    # a tablet acts in the name of the person who checked in
+    # a tablet acts in the name of the person who checked in, or in its own where the desk had booked
     person = row["checked_in_by"] if actor.device_id is not None and actor.person_id is None else actor.person_id
     return Seat(
         session_id=row["id"], session_uid=row["uid"], rig_id=row["rig_id"] or 0, rig_uid=row["rig_uid"], zone=row["zone"],

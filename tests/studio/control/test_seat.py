@@ -107,6 +107,17 @@ async def test_the_cut_off_never_leaves_the_blocked_interval(studio: Studio) -> 
     assert (await seat(studio.people.alice, session.uid)).until == session.ends_at + timedelta(minutes=2)
 
 
+async def test_a_tablet_where_nobody_is_known_to_have_come_acts_for_itself(studio: Studio) -> None:
+    booking = await studio.book()
+    await database.execute("UPDATE reservations SET checked_in_by = NULL WHERE id = $1", booking)  # the desk had booked it
+    session, device = await studio.session_of(booking), await tablet(studio.unit, studio.people.site.id)
+    place = await seat(device, session.uid)
+    assert (place.may_command, place.sender.person, place.sender.device) == (True, None, device.device_id)
+    await take_control(device, session.uid)
+    found = await live_session(studio.people.alice, session.uid)
+    assert (found.controller_person, found.controller_device, found.controller_name) == (None, device.device_id, "tablet")
+
+
 async def test_the_first_who_commands_is_in_control_and_others_ask(studio: Studio) -> None:
     await studio.owned()
     session = await studio.prepare(await studio.book())
