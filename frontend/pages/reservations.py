@@ -27,7 +27,7 @@ from frontend.pages.reservation_view import deeds_of, row_of, undo_of, unit_name
 from frontend.pages.twice import booked
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
-from incubator.ground.errors import N_, Conflict, Invalid, KaiboError
+from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, KaiboError
 from incubator.ground.rights import Actor
 from incubator.sites.queries import SiteFacts, first_site
 from studio.live_sessions import queries as live_sessions
@@ -73,7 +73,9 @@ async def hold(request: AnyRequest) -> Response[Any]:
 @post("/reservations/release", include_in_schema=False, status_code=204)
 async def release(request: AnyRequest) -> None:
     """Give the page's hold back when its sheet is closed."""
-    actor = signed_in(request)
+    actor, site = signed_in(request), await first_site()
+    if not await can_book(actor, site):
+        raise Forbidden()
     freed = await service.release(actor, (await form(request)).get("page_key", ""))
     await announce_quietly(app_redis(request), *freed)
 

@@ -184,7 +184,7 @@ def _fields(town: Town) -> dict[str, dict[str, Any]]:
     profile = {"name": "沁阳地黄专业合作社", "short_name": "地黄", "kind": "natural_person", "version": "1"}
     return {
         "/closures": {"room": uid, "from_date": wish["date"], "from": "01:00", "to_date": wish["date"], "to": "02:00", "reason": "x"},
-        "/book": wish, "/reservations/new": wish, "/reservations/hold": wish, "/reservations/release": {"hold": str(town.held.uid)},
+        "/book": wish, "/reservations/new": wish, "/reservations/hold": wish, "/reservations/release": {"page_key": "roles"},
         "/reservations/{uid:uuid}/move": wish | {"version": "1"}, "/reservations/{uid:uuid}/extend": {"minutes": "15"},
         "/live-sessions/{uid:uuid}/extend": {"minutes": "15", "version": "1"}, "/pair": {"code": town.pairing_code},
         "/pair/{code:str}": {"unit": str(town.room.unit.id), "label": "x"}, "/merchants/new": profile,
