@@ -85,10 +85,11 @@ async def walk(app: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
         async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}, cookies=cookies) as client:
             begun = Walk(client, ids)
             yield begun
-    assert begun.statuses >= MET[request.param], "some of each kind of answer must be met, or the walk shows nothing"
+    assert begun.statuses >= MET[request.param], "answers of several kinds must be met, or the walk shows nothing"
 
 
-MET = {"owner": {200, 201, 400, 403, 404, 409, 422}, "staff": {200, 201, 400, 404, 409, 422}, "anonymous": {400, 401, 422}}
+# What every walk meets, whatever the description of the API looks like at the time: examples are drawn from it.
+MET = {"owner": {200, 400, 404, 422}, "staff": {200, 400, 404, 422}, "anonymous": {400, 401}}
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
