@@ -15,11 +15,11 @@ from studio.director.held import NOBODY, Held
 from studio.director.journal import NotWiped
 from studio.director.outputs import Outputs, mark_of_destination
 from studio.director.rows import Plan
-from studio.director.wire import OutputPhase
+from studio.director.wire import OutputPhase, PanicNow
 from studio.live_sessions.preparation import Reported, report
 from studio.live_sessions.rules import PREPARED
 from studio.obs.errors import ObsError
-from studio.obs.port import Destination, OutputKind
+from studio.obs.port import Destination, OutputKind, Step
 from studio.obs.profiles import note_key, wipe_noted
 from studio.rigs.rules import Cleanliness, stand_by_scene
 
@@ -318,10 +318,24 @@ class Reconciler:
             held.report = missing.said
             held.changed.set()
             return
+        await self._end_panic()
         held.write_closed(plan.session, plan.version)
         held.report = ("clean", "", {})
         held.changed.set()
         held.refresh.set()
+
+    async def _end_panic(self) -> None:
+        """End a panic with its session: nothing goes out any more, and the next party must be able to speak and change scenes."""
+        held = self._held
+        if held.panic.level == 0:
+            return
+        before, held.panic_before = held.panic_before, None
+        held.set_panic(PanicNow(0, clock.now(), held=True))
+        names = [name for name in (before or {}).get("open", ()) if name in held.mirror.inputs]
+        try:
+            await held.link.run_steps([Step("SetInputMute", {"inputName": name, "inputMuted": False}) for name in names])
+        except ObsError as error:
+            log.warning("sound stays muted after a panic", rig=held.rig_id, why=f"{type(error).__name__}: {error}")
 
     async def _keep_empty(self) -> None:
         """Between sessions: nothing may run, and what was left armed is wiped."""

@@ -5,12 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from incubator.ground import database
+from incubator.ground import clock, database
 from studio.control.queries import seat
 from studio.control.service import command, panic, panic_room
 from studio.destinations.service import paste
 from studio.director import wire
 from studio.director.wire import Outcome, OutputPhase, PanicBody, Sender, SetMute, StartOutput, SwitchScene
+from studio.live_sessions import preparation
 from studio.obs.machine import SOUNDS, STAND_BY, SimulatedMachine
 from studio.obs.port import Step, StepResult
 from studio.obs.protocol import Ask
@@ -206,3 +207,24 @@ async def test_an_input_that_went_meanwhile_does_not_hold_the_panic(studio: Stud
 async def test_an_unknown_level_is_refused(studio: Studio, level: int) -> None:
     with pytest.raises(Exception, match="level"):
         await panic_room(studio.board, studio.people.dora, studio.rig.uid, level)
+
+
+async def test_it_ends_with_its_session(studio: Studio) -> None:
+    director = await studio.owned()
+    reservation = await studio.book()
+    session = await studio.prepare(reservation)
+    await studio.shows(lambda s: s.plan.session == session.id)
+    place = await seat(studio.people.alice, session.uid)
+    assert (await panic(studio.board, place, 1)).outcome == Outcome.DONE
+    machine = studio.machine(director)
+    assert all(sound.muted for sound in machine.sounds.values())
+    await database.execute("UPDATE reservations SET state = 'finished', closed_at = $1", clock.now())
+    await preparation.follow(reservation)
+    await studio.state(reservation, "ended")
+    await studio.shows(lambda s: s.panic.level == 0)
+    assert not any(sound.muted for sound in machine.sounds.values())
+    await database.execute("UPDATE allocations SET holds = false")
+    following = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == following.id)
+    answer = await command(studio.board, await seat(studio.people.alice, following.uid), SwitchScene("双人"))
+    assert answer.outcome == Outcome.DONE, answer
