@@ -28,7 +28,7 @@ from tests.booking.conftest import NOW
 from tests.frontend.api.described import CheckedTransport, document
 from tests.frontend.conftest import ORIGIN
 
-EXAMPLES = 300
+EXAMPLES = 150
 SEED = 20221117
 SCHEMA = schemathesis.openapi.from_dict(document())
 CASES = st.one_of([operation.ok().as_strategy(generation_mode=mode) for operation in SCHEMA.get_all_operations()
