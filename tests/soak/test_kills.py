@@ -48,9 +48,18 @@ class Writer:
         self.acknowledged.add(self.tried)
         await asyncio.sleep(0.002)
 
+    async def _connected(self, deadline: float) -> asyncpg.Connection:
+        while True:
+            try:
+                return await asyncpg.connect(self.dsn, timeout=5)
+            except AWAY:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.05)
+
     async def found(self) -> set[int]:
-        """Return what the table holds."""
-        connection = await asyncpg.connect(self.dsn)
+        """Return what the table holds; a server that was killed last of all may still be starting up."""
+        connection = await self._connected(time.monotonic() + 30)
         try:
             return {row["number"] for row in await connection.fetch("SELECT number FROM soak")}
         finally:
