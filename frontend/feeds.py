@@ -20,6 +20,7 @@ from frontend import i18n
 from frontend.auth import Who, refuse_socket
 from frontend.composition import AWAY, connect_redis
 from frontend.feeds_line import Crowd, Line, Pace
+from frontend.feeds_presence import HERE, here
 from frontend.feeds_rights import PATIENCE_S, identify_again
 from frontend.pages.control_state import around, encode, rig_message, session_message
 from frontend.pages.reasons import reason_text
@@ -132,26 +133,26 @@ class Verb(msgspec.Struct, frozen=True):
     """What an ask takes, and what it does."""
 
     takes: type[msgspec.Struct]
-    do: Callable[[Actor, UUID, Any], Awaitable[object]]
+    do: Callable[[Switchboard, Actor, UUID, Any], Awaitable[object]]
 
 
-async def _extend(actor: Actor, uid: UUID, said: Longer) -> None:
+async def _extend(_board: Switchboard, actor: Actor, uid: UUID, said: Longer) -> None:
     session = await sessions.live_session(actor, uid)
     await reservations.extend(actor, session.reservation_uid, said.minutes, version=said.version)
 
 
-async def _call_staff(actor: Actor, uid: UUID, _said: Nothing) -> None:
+async def _call_staff(_board: Switchboard, actor: Actor, uid: UUID, _said: Nothing) -> None:
     await control.call_staff(actor, actor.device_unit_id or 0, uid)
 
 
 VERBS: dict[str, Verb] = {
-    "ask_control": Verb(Nothing, lambda actor, uid, _: control.ask_control(actor, uid)),
-    "answer_control": Verb(Answering, lambda actor, uid, said: control.answer_control(actor, uid, hand_over=said.hand_over)),
-    "take_control": Verb(Forced, lambda actor, uid, said: control.take_control(actor, uid, reason=said.reason)),
+    "ask_control": Verb(Nothing, lambda _b, actor, uid, _: control.ask_control(actor, uid)),
+    "answer_control": Verb(Answering, lambda _, actor, uid, said: control.answer_control(actor, uid, hand_over=said.hand_over)),
+    "take_control": Verb(Forced, lambda board, actor, uid, said: control.take_control(board, actor, uid, reason=said.reason)),
     "call_staff": Verb(Nothing, _call_staff),
     "extend": Verb(Longer, _extend),
-    "paste": Verb(Paste, lambda actor, uid, said: destinations.paste(actor, uid, said.text, version=said.version)),
-    "declare_shown": Verb(Nothing, lambda actor, uid, _: live_sessions.declare_shown(actor, uid)),
+    "paste": Verb(Paste, lambda _, actor, uid, said: destinations.paste(actor, uid, said.text, version=said.version)),
+    "declare_shown": Verb(Nothing, lambda _b, actor, uid, _: live_sessions.declare_shown(actor, uid)),
 }
 
 
@@ -163,13 +164,13 @@ def understood(ask: Ask) -> Any:
     """
     if ask.type in COMMANDS:
         return msgspec.convert({**ask.params, "type": ask.type}, wire.Command)
-    takes = Level if ask.type == "panic" else VERBS[ask.type].takes
+    takes = {"panic": Level, HERE: Nothing}.get(ask.type) or VERBS[ask.type].takes
     return msgspec.convert(ask.params, takes, strict=False)
 
 
 async def act(board: Switchboard, actor: Actor, place: Seat, ask: Ask) -> dict[str, Any]:
     """Do what a page asks and return the answer; gestures need no database, verbs do."""
-    if ask.type not in {*COMMANDS, *VERBS, "panic"}:
+    if ask.type not in {*COMMANDS, *VERBS, "panic", HERE}:
         return answer_of(ask.id, "refused", "unknown-command", i18n.gettext(NOT_UNDERSTOOD))
     try:
         said = understood(ask)
@@ -186,8 +187,10 @@ async def act(board: Switchboard, actor: Actor, place: Seat, ask: Ask) -> dict[s
 
 
 async def _done(board: Switchboard, actor: Actor, place: Seat, ask: Ask, said: Any) -> dict[str, Any]:
+    if ask.type == HERE:
+        return await here(board, place)
     if ask.type in VERBS:
-        await asyncio.wait_for(VERBS[ask.type].do(actor, place.session_uid, said), PATIENCE_S)
+        await asyncio.wait_for(VERBS[ask.type].do(board, actor, place.session_uid, said), PATIENCE_S)
         return answer_of(ask.id, "done")
     wanted = control.panic(board, place, said.level) if ask.type == "panic" else control.command(board, place, said)
     answer = await wanted

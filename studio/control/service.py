@@ -17,6 +17,7 @@ from incubator.ground.notices.service import tell
 from incubator.ground.rights import Actor, Role
 from incubator.ground.values import new_uid
 from studio.control import rights
+from studio.control.presence import UNHEARD_S
 from studio.control.queries import Reason, Seat, seat
 from studio.control.switchboard import RoomsAway, Switchboard
 from studio.destinations.service import SessionOver
@@ -256,9 +257,32 @@ async def answer_control(actor: Actor, session_uid: UUID, *, hand_over: bool) ->
         await poke(place.rig_id)
 
 
+class Gone(msgspec.Struct, frozen=True):
+    """Whoever is in control and was not heard for so long that nobody need ask."""
+
+    person: int | None
+    device: int | None
+    unheard_s: float
+
+    def still_holds(self, row: Any) -> bool:
+        """Tell whether nobody else took control meanwhile."""
+        return (row["controller_person"], row["controller_device"]) == (self.person, self.device)
+
+
+async def _gone_holder(switchboard: Switchboard, session_id: int) -> Gone | None:
+    row = await database.fetchrow("SELECT controller_person, controller_device FROM live_sessions WHERE id = $1", session_id)
+    if _is_free(row):
+        return None
+    person, device = row
+    unheard_s = await switchboard.presence.unheard_s(session_id, person, device)
+    return None if unheard_s is None or unheard_s < UNHEARD_S else Gone(person, device, unheard_s)
+
+
 @retried
-async def take_control(actor: Actor, session_uid: UUID, *, reason: str = "") -> None:
-    """Take control: where nobody has it, 15 s after an unanswered request, or as staff by force with a reason.
+async def take_control(switchboard: Switchboard, actor: Actor, session_uid: UUID, *, reason: str = "") -> None:
+    """Take control: where nobody has it, or its holder was not heard for 10 s, or 15 s after an unanswered request.
+
+    Staff also take it by force, with a reason. While Redis is away nobody knows who was heard, so holders are asked first.
 
     Raises:
         NotFound, NotCheckedIn, SessionOver, Forbidden: as `command_session`.
@@ -266,26 +290,29 @@ async def take_control(actor: Actor, session_uid: UUID, *, reason: str = "") -> 
         Invalid: staff give a reason.
     """
     place = checked(await seat(actor, session_uid))
+    gone = await _gone_holder(switchboard, place.session_id)  # before the transaction: nothing is waited for in it
     async with database.transaction():
         row = await database.fetchrow(HOLDER, place.session_id)
         if _is(row, "controller", place.sender):
             return
+        if gone is not None and not gone.still_holds(row):
+            gone = None
         has_waited = _is(row, "control_asked", place.sender) and clock.now() - row["control_asked_at"] >= PATIENCE
-        if not _is_free(row) and not has_waited:
+        if not _is_free(row) and not has_waited and gone is None:
             if not place.is_staff:
                 raise AskFirst(None if row["controller_device"] is None else AskFirst.by_tablet, name=row["name"])
             if not reason.strip():
                 raise Invalid.field("reason", N_("Say why you take over."))
         await database.execute(GIVE, place.session_id, place.sender.person, place.sender.device)
-        await _audit_control(actor, place, row, "take_control", reason.strip()[:500])
+        await _audit_control(actor, place, row, "take_control", reason.strip()[:500], gone)
         await poke(place.rig_id)
 
 
-async def _audit_control(actor: Actor, place: Seat, row: Any, verb: str, reason: str) -> None:
+async def _audit_control(actor: Actor, place: Seat, row: Any, verb: str, reason: str, gone: Gone | None = None) -> None:
     merchant = await database.fetchval(
         "SELECT v.merchant FROM live_sessions s JOIN reservations v ON v.id = s.reservation WHERE s.id = $1", place.session_id)
-    await record(actor, verb, "live_session", place.session_id, merchant_id=merchant, before={"controller": row["name"]},
-                 reason=reason)
+    before = {"controller": row["name"]} | ({} if gone is None else {"unheard_s": round(gone.unheard_s)})
+    await record(actor, verb, "live_session", place.session_id, merchant_id=merchant, before=before, reason=reason)
 
 
 @retried

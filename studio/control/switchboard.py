@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 
 from incubator.ground.errors import N_, Unavailable
+from studio.control.presence import Presence
 from studio.director import wire
 from studio.director.loops import end
 from studio.director.wire import Answer, Outcome, RigSnapshot, Sender
@@ -90,6 +91,7 @@ class Switchboard:
 
     def __init__(self, redis: Redis, process: str) -> None:
         self.redis = redis
+        self.presence = Presence(redis)
         self._answers = wire.answers_channel(process)
         self._process = process
         self._waiting: dict[UUID, asyncio.Future[Answer]] = {}

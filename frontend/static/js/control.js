@@ -6,7 +6,7 @@ import { Link } from "./link.js";
 import { Paint } from "./paint.js";
 import { Pictures } from "./pictures.js";
 import { Sound } from "./sound.js";
-import { isIdle, isSending, mode } from "./tally.js";
+import { isIdle, isSending, mode, unheard } from "./tally.js";
 
 const SECOND_PANIC_MS = 800;
 const LATE_MS = 4000;
@@ -22,7 +22,7 @@ class Control {
   constructor(root, gone) {
     this.root = root;
     this.$ = (id) => root.querySelector(`#${id}`);
-    this.state = { rig: null, session: null, asked: null, ageS: 0, waitedS: 0, wasSending: false, seenAt: "", isUp: false };
+    this.state = { rig: null, holder: null, session: null, asked: null, ageS: 0, waitedS: 0, wasSending: false, seenAt: "", isUp: false };
     this.bornAt = performance.now();
     this.panicAt = 0;
     this.over = new AbortController();
@@ -49,6 +49,10 @@ class Control {
       this.sound.hear(message.meters.levels);
       return;
     }
+    if (message.type === "holder") {
+      this.state.holder = { ...message, at: performance.now() };
+      return;
+    }
     this.state.skew = message.now - Date.now();
     if (message.type === "session") this.state.session = message;
     if (message.type === "rig") this.hearRig(message);
@@ -59,6 +63,7 @@ class Control {
     const { state } = this;
     if (state.rig?.order && rig.order && String(state.rig.order) !== String(rig.order) && isOlder(rig.order, state.rig.order)) return;
     const before = state.rig?.program;
+    if (state.rig?.control?.holder !== rig.control?.holder || state.rig?.control?.device !== rig.control?.device) state.holder = null;
     state.rig = rig;
     // without a link OBS says nothing, however fresh the director's own word is: the last moment with one counts
     if (rig.link?.state === "online") state.heardAt = performance.now() - 1000 * (rig.age + Math.max(rig.link.heard, 0));
@@ -188,7 +193,7 @@ class Control {
       if (rig.control.asked_by || rig.control.asked_device) this.$("ask-dialog").showModal();
       return;
     }
-    if (rig.control.free || rig.control.asking) this.tell("take_control");
+    if (rig.control.free || rig.control.asking || unheard(this.state).isLong) this.tell("take_control");
     else if (session.staff) this.$("force-dialog").showModal();
     else this.tell("ask_control").then((said) => said.outcome === "done" && this.paint.say(_("Asked.")));
   }

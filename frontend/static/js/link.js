@@ -6,6 +6,7 @@ import { _ } from "./base.js";
 const PATIENCE_MS = 3000;
 const WAITS_MS = [100, 300, 700, 1500, 2000];
 const POLL_MS = 1000;
+const HERE_MS = 2000; // so often the page says that it is there: whoever controls and is not heard for long loses control to who asks
 const GONE = [4401, 4404];
 const TOO_MUCH = 4429; // too many pages are open, or this one asked too much: the line comes back where somebody looks at it
 const SLOW_MS = 30_000;
@@ -22,6 +23,8 @@ export class Link {
     this.isPolling = false;
     this.isShut = false; // the house takes no new pages at the moment: its database does not answer
     this.wake = () => this.isUp || document.hidden || this.connect();
+    this.hereAt = -HERE_MS;
+    this.beat = setInterval(() => this.here(), HERE_MS);
     addEventListener("online", this.wake);
     document.addEventListener("visibilitychange", this.wake);
     this.connect();
@@ -45,6 +48,7 @@ export class Link {
       this.wasUp = true;
       this.isShut = false;
       this.isPolling = false;
+      this.here(true);
       this.change();
     };
     socket.onmessage = (event) => this.take(JSON.parse(event.data));
@@ -90,7 +94,23 @@ export class Link {
     return Promise.resolve({ outcome: "refused", code: "offline", text: _("Not sent: no connection. It is being restored.") });
   }
 
+  /** Say that the page is there; also whenever something is heard, since a page in the background has slow timers. */
+  async here(isNew = false) {
+    const now = performance.now();
+    if (!isNew && now - this.hereAt < HERE_MS - 100) return;
+    const text = JSON.stringify({ type: "here" });
+    if (this.isUp) {
+      this.hereAt = now;
+      this.socket.send(text);
+    } else if (this.isPolling) {
+      this.hereAt = now;
+      const said = await this.post(text);
+      if (said.type === "holder") this.hear(said);
+    }
+  }
+
   take(message) {
+    this.here();
     if (message.type !== "answer") {
       this.hear(message);
       return;
@@ -143,6 +163,7 @@ export class Link {
     this.isClosed = true;
     this.isPolling = false;
     clearTimeout(this.timer);
+    clearInterval(this.beat);
     removeEventListener("online", this.wake);
     document.removeEventListener("visibilitychange", this.wake);
     this.socket?.close();

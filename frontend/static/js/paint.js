@@ -2,7 +2,7 @@
 
 import { TOAST_MS, _ } from "./base.js";
 import { buzz } from "./hold.js";
-import { clock, isIdle, isSending, mode, overlay, tally } from "./tally.js";
+import { clock, isIdle, isSending, mode, overlay, tally, unheard } from "./tally.js";
 
 const ENDING_MS = 10 * 60_000;
 const ENDING_SOON_MS = 5 * 60_000;
@@ -192,14 +192,23 @@ export class Paint {
     if (isMine) more = others ? _("{n} more watching", { n: others }) : _("alone here");
     else if (control?.asking) more = _("Asked; take over after 15 s");
     else if (control && !control.free && session.may) more = session.staff ? _("Take over by force") : _("Tap to ask for it");
+    const gone = control && !isMine && !control.free ? unheard(this.state) : { seconds: 0, isLong: false };
+    if (gone.seconds && session.may) more = gone.isLong ? _("No sign for {n} s; tap to take over", { n: gone.seconds }) : _("No sign for {n} s", { n: gone.seconds });
     const asker = control?.asked_by || control?.asked_device ? this.party(control.asked_by, control.asked_device) : "";
     if (asker) more = _("{name} asks to take over", { name: asker });
     this.text("lease-who", who);
     this.text("lease-more", more);
     this.holder(control?.device ? "" : isMine ? session.name : control?.holder ?? "", Boolean(control?.device));
     this.$("lease").classList.toggle("off", !isMine);
-    this.text("take-word", control?.free ? _("Take control") : control?.asking ? _("Take over now") : session.staff ? _("Take over by force") : _("Ask to take over"));
+    const why = gone.seconds ? this.unheardWords(control, gone.seconds) : "";
+    this.text("take-why", why);
+    this.show("take-why", Boolean(why));
+    this.text("take-word", control?.free ? _("Take control") : control?.asking || gone.isLong ? _("Take over now") : session.staff ? _("Take over by force") : _("Ask to take over"));
     this.once("asked", asker, () => this.askDialog(asker));
+  }
+
+  unheardWords(control, n) {
+    return control.device ? _("The tablet has not been heard for {n} s", { n }) : _("{name} has not been heard for {n} s", { name: control.holder, n });
   }
 
   /** Who controls or asks, by name: a tablet is told by its room, since the person who checked in may be far from it. */

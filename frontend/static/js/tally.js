@@ -4,7 +4,8 @@ import { _ } from "./base.js";
 
 const LIVE = ["live", "stopping"];
 const OUT = [...LIVE, "reconnecting", "stuck"];
-export const STALE_S = 2;
+export const HOLDER_OLD_S = 5; // what is told every 2 s is worth nothing any more
+const STALE_S = 2;
 
 /** Tell whether an output does nothing, so that it may be started. */
 export const isIdle = (output) => ["stopped", "refused", "absent"].includes(output.phase);
@@ -19,6 +20,13 @@ export function mode(state) {
   if (state.ageS > STALE_S) return "lost";
   if (rig.link.state !== "online") return "lost";
   return rig.mine ? "on" : "apart";
+}
+
+/** For how many seconds whoever is in control was not heard (0: heard, or nobody knows), and whether that is long enough to take over. */
+export function unheard({ holder }) {
+  const agoS = holder ? (performance.now() - holder.at) / 1000 : Infinity;
+  if (holder?.unheard == null || agoS > HOLDER_OLD_S) return { seconds: 0, isLong: false };
+  return { seconds: Math.floor(holder.unheard + agoS), isLong: holder.unheard + agoS >= holder.after };
 }
 
 const word = (cls, sign, text, more = "", since = null) => ({ cls, sign, text, more, since });

@@ -32,7 +32,7 @@ async def test_a_removed_member_leaves_the_room_to_others(studio: Studio) -> Non
     await studio.owned()
     session = await studio.prepare(await studio.book())
     bob, alice = studio.people.bob, studio.people.alice
-    await take_control(bob, session.uid)
+    await take_control(studio.board, bob, session.uid)
     await studio.shows(lambda s: s.plan.controller_person == bob.person_id)
     await merchants.remove_member(HOUSE, studio.people.sunrise_id, bob.person_id or 0)
     await relayed()
@@ -45,19 +45,19 @@ async def test_a_removed_member_leaves_the_room_to_others(studio: Studio) -> Non
 async def test_a_revoked_tablet_leaves_the_room_to_others(studio: Studio) -> None:
     session = await studio.session_of(await studio.book())
     first, second = [await tablet(studio.unit, studio.people.site.id) for _ in range(2)]
-    await take_control(first, session.uid)
+    await take_control(studio.board, first, session.uid)
     await ask_control(second, session.uid)
     uid = await database.fetchval("SELECT uid FROM devices WHERE id = $1", first.device_id)
     await checkin.revoke(studio.people.dora, uid)
     await relayed()
     assert await controls() == (None, None)
-    await take_control(second, session.uid)
+    await take_control(studio.board, second, session.uid)
     assert (await controls())[1] == second.device_id
 
 
 async def test_nothing_is_handed_to_somebody_who_was_removed(studio: Studio) -> None:
     session = await studio.session_of(await studio.book())
-    await take_control(studio.people.alice, session.uid)
+    await take_control(studio.board, studio.people.alice, session.uid)
     await ask_control(studio.people.bob, session.uid)
     await merchants.remove_member(HOUSE, studio.people.sunrise_id, studio.people.bob.person_id or 0)
     await relayed()
@@ -67,7 +67,7 @@ async def test_nothing_is_handed_to_somebody_who_was_removed(studio: Studio) -> 
 
 async def test_a_closed_account_leaves_the_room_to_others(studio: Studio) -> None:
     session = await studio.session_of(await studio.book())
-    await take_control(studio.people.bob, session.uid)
+    await take_control(studio.board, studio.people.bob, session.uid)
     await accounts.close_account(studio.people.ada, studio.people.bob.person_id or 0, "stolen")
     await relayed()
     assert await controls() == (None, None)
@@ -77,7 +77,7 @@ async def test_whoever_keeps_another_role_keeps_control(studio: Studio) -> None:
     session = await studio.session_of(await studio.book())
     bob = studio.people.bob.person_id or 0
     await accounts.grant(HOUSE, bob, Role.STREAMER, "merchant", studio.people.sunrise_id)
-    await take_control(studio.people.bob, session.uid)
+    await take_control(studio.board, studio.people.bob, session.uid)
     await accounts.end_grant(HOUSE, bob, Role.MEMBER, "merchant", studio.people.sunrise_id)
     await relayed()
     assert await controls() == (bob, None)
@@ -86,7 +86,7 @@ async def test_whoever_keeps_another_role_keeps_control(studio: Studio) -> None:
 async def test_a_tablet_keeps_control_when_whoever_checked_in_is_removed(studio: Studio) -> None:
     session = await studio.session_of(await studio.book())
     device = await tablet(studio.unit, studio.people.site.id)
-    await take_control(device, session.uid)
+    await take_control(studio.board, device, session.uid)
     person, held = await controls()
     assert held == device.device_id
     await accounts.end_grant(HOUSE, person or 0, Role.OWNER, "merchant", studio.people.sunrise_id)

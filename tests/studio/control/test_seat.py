@@ -113,7 +113,7 @@ async def test_a_tablet_where_nobody_is_known_to_have_come_acts_for_itself(studi
     session, device = await studio.session_of(booking), await tablet(studio.unit, studio.people.site.id)
     place = await seat(device, session.uid)
     assert (place.may_command, place.sender.person, place.sender.device) == (True, None, device.device_id)
-    await take_control(device, session.uid)
+    await take_control(studio.board, device, session.uid)
     found = await live_session(studio.people.alice, session.uid)
     assert (found.controller_person, found.controller_device, found.controller_name) == (None, device.device_id, "tablet")
 
@@ -130,7 +130,7 @@ async def test_the_first_who_commands_is_in_control_and_others_ask(studio: Studi
     with pytest.raises(NotInControl, match="The room’s tablet is in control"):
         await command(studio.board, await seat(second, session.uid), SwitchScene("双人"))
     with pytest.raises(AskFirst, match="The room’s tablet is in control"):
-        await take_control(second, session.uid)
+        await take_control(studio.board, second, session.uid)
     await ask_control(second, session.uid)
     await studio.shows(lambda s: s.plan.asked_device == second.device_id)
     await answer_control(first, session.uid, hand_over=True)
@@ -149,22 +149,22 @@ async def _heard(studio: Studio, true: Callable[[PlanNow], bool]) -> None:
 async def test_a_dead_tablet_is_taken_over_after_a_while(studio: Studio) -> None:
     session = await studio.session_of(await studio.book())
     first = await tablet(studio.unit, studio.people.site.id)
-    await take_control(first, session.uid)
+    await take_control(studio.board, first, session.uid)
     await ask_control(studio.people.bob, session.uid)
     with pytest.raises(AskFirst):
-        await take_control(studio.people.bob, session.uid)
+        await take_control(studio.board, studio.people.bob, session.uid)
     with clock.frozen_at(clock.now() + timedelta(seconds=16)):
-        await take_control(studio.people.bob, session.uid)
+        await take_control(studio.board, studio.people.bob, session.uid)
     row = await database.fetchrow("SELECT controller_person, controller_device FROM live_sessions")
     assert (row["controller_person"], row["controller_device"]) == (studio.people.bob.person_id, None)
 
 
 async def test_staff_force_with_a_reason(studio: Studio) -> None:
     session = await studio.session_of(await studio.book())
-    await take_control(studio.people.alice, session.uid)
+    await take_control(studio.board, studio.people.alice, session.uid)
     with pytest.raises(Invalid):
-        await take_control(studio.people.dora, session.uid)
-    await take_control(studio.people.dora, session.uid, reason="nobody answers")
+        await take_control(studio.board, studio.people.dora, session.uid)
+    await take_control(studio.board, studio.people.dora, session.uid, reason="nobody answers")
     reason = await database.fetchval("SELECT reason FROM audit_entries WHERE verb = 'take_control' ORDER BY id DESC")
     assert reason == "nobody answers"
 
