@@ -19,7 +19,10 @@ from studio.obs.machine import SimulatedMachine
 from studio.obs.port import Event, LinkDown, ObsLink, Step, StepResult
 
 PASSWORD = "fault-password"
-_BITS = {"Scene": 4, "CurrentProgram": 4, "Input": 8, "Stream": 64, "Record": 64, "Virtualcam": 64, "StudioMode": 1024}
+_BITS = {
+    "CurrentSceneCollection": 2, "CurrentProfile": 2, "Profile": 2,
+    "Scene": 4, "CurrentProgram": 4, "Input": 8, "Stream": 64, "Record": 64, "Virtualcam": 64, "StudioMode": 1024,
+}
 _METERS = 1 << 16
 
 
@@ -39,6 +42,7 @@ class FaultServer:
     instead: answers given in place of the machine's.  executions: how each batch asked to be carried out.
     reset_on / close_on: what happens instead of an answer.  greet: False keeps silent after the handshake of HTTP.
     close_identify: the close code that answers Identify (0: drop the connection without a word).
+    beside: how many others were not yet answered, on whichever connection, when a request last came.
     """
 
     def __init__(self, machine: SimulatedMachine | None = None) -> None:
@@ -56,6 +60,7 @@ class FaultServer:
         self.seen: list[str] = []
         self.masks: list[int] = []
         self.most_in_flight = 0
+        self.beside: dict[str, int] = {}
         self.connections = 0
         self.port = 0
         self._peers: list[_Peer] = []
@@ -195,7 +200,9 @@ class FaultServer:
         steps = content["requests"] if message["op"] == 8 else [content]
         if message["op"] == 8:
             self.executions.add(content["executionType"])
-        self.seen += [step["requestType"] for step in steps]
+        names = [step["requestType"] for step in steps]
+        self.beside |= dict.fromkeys(names, sum(one.in_flight for one in self._peers) - 1)
+        self.seen += names
         if not self.frozen:
             self._keep(self._answer(peer, message["op"], content, steps))
 

@@ -50,6 +50,7 @@ class Lane:
         self._waiting: list[tuple[int, int, _Turn]] = []
         self._order = itertools.count()
         self._flying: _Turn | None = None
+        self._in_flight: set[_Turn] = set()  # with those that were sent past everybody
         self._gated = False
         self._broken: str | None = None
 
@@ -81,9 +82,19 @@ class Lane:
             self._settle(turn, Dropped("a panic went first"))
 
     def gate(self, closed: bool) -> None:
-        """Hold all turns back, or let them go on: traffic while OBS changes its scene collection crashes OBS 29."""
+        """Hold all turns back, or let them go on: traffic while OBS changes scene collection or profile crashes OBS 29."""
         self._gated = closed
         self._advance()
+
+    @property
+    def in_flight(self) -> bool:
+        """Is an answer still owed, to an urgent request or to another?"""
+        return bool(self._in_flight)
+
+    async def landed(self) -> None:
+        """Wait until nothing is in flight, each at most as long as an answer may take; a closed gate keeps it so."""
+        while self._in_flight:
+            await asyncio.wait([turn.outcome for turn in self._in_flight])
 
     def break_off(self, reason: str) -> None:
         """Fail everything at once; the connection is gone."""
@@ -91,8 +102,8 @@ class Lane:
             self._broken = reason
         for turn in self._take_waiting():
             self._settle(turn, LinkLost(reason, sent=False))
-        if self._flying:
-            self._land(self._flying, LinkLost(reason, sent=True))
+        for turn in list(self._in_flight):
+            self._land(turn, LinkLost(reason, sent=True))
 
     @property
     def idle(self) -> bool:
@@ -132,6 +143,7 @@ class Lane:
         if turn.expiry:
             turn.expiry.cancel()
         turn.expiry = self._loop.call_later(self._answer_s, self._expire, turn)
+        self._in_flight.add(turn)
 
         def hand_over(answer: Answer | ObsError) -> None:
             self._loop.call_soon_threadsafe(self._land, turn, answer)
@@ -147,6 +159,7 @@ class Lane:
         self._land(turn, AnswerTimeout(f"no answer to {turn.ask.steps[0].request} within {self._answer_s} s"))
 
     def _land(self, turn: _Turn, answer: Answer | ObsError) -> None:
+        self._in_flight.discard(turn)
         self._settle(turn, answer)
         if self._flying is turn:
             self._flying = None

@@ -305,6 +305,7 @@ class SimulatedMachine:
         if data["profileName"] not in self._services:
             raise Refusal(600)
         if data["profileName"] != self.profile:
+            self.emit("CurrentProfileChanging", {"profileName": self.profile})
             self.profile = data["profileName"]
             self.emit("CurrentProfileChanged", {"profileName": self.profile})
 

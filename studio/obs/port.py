@@ -385,6 +385,10 @@ class ObsLink(Protocol):
         """Name the folder and the file (OBS's % marks are its own) of the next recording; None leaves as it is."""
         ...
 
+    async def switch_profile(self, name: str) -> None:
+        """Put a profile in force; what is not urgent waits meanwhile, and what runs would not survive. Raises: NotFoundInObs."""
+        ...
+
     async def leave_studio_mode(self) -> None:
         """Turn the studio mode off; fine when it is off."""
         ...

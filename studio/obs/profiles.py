@@ -57,7 +57,7 @@ async def wipe_noted(link: ObsLink, *, may_switch: bool) -> tuple[str, ...]:
         await _write_note(link, KeyNote(note.profiles, back))
     left = await _wipe_each(link, left)
     if (await read_profiles(link)).current != back:
-        await _carry(link, Step("SetCurrentProfile", {"profileName": back}))
+        await link.switch_profile(back)
     await _write_note(link, KeyNote(left))
     return left
 
@@ -66,7 +66,7 @@ async def _wipe_each(link: ObsLink, names: Sequence[str]) -> tuple[str, ...]:
     """Wipe profiles one after another, and return those that are not proven empty."""
     left = []
     for name in names:
-        await _carry(link, Step("SetCurrentProfile", {"profileName": name}))
+        await link.switch_profile(name)
         await link.wipe_destination()
         is_there = (await read_profiles(link)).current == name
         if not is_there or not (await link.read_destination()).empty:

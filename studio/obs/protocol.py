@@ -39,7 +39,7 @@ METERS: Final = 1 << 16
 
 SERIAL_REALTIME, SERIAL_FRAME = 0, 1
 SILENCE_DB = -100.0
-KNOCK: Final = (Step("GetStats"),)
+KNOCK: Final = (Step("GetStudioModeEnabled"),)  # never GetStats: OBS 29 crashes on it in the middle of a change of profile
 NOTES = "OBS_WEBSOCKET_DATA_REALM_GLOBAL"
 CUSTOM_SERVER = "rtmp_custom"
 

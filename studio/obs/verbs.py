@@ -45,6 +45,7 @@ class Way(Enum):
     """Which connection a request takes, and with which rank."""
 
     URGENT = "urgent"
+    ALONE = "alone"
     WRITE = "write"
     READ = "read"
     PICTURE = "picture"
@@ -262,6 +263,10 @@ class ObsVerbs(ABC):
             await self.set_profile_parameter("AdvOut", "RecFilePath", folder)
         if file_name is not None:
             await self.set_profile_parameter("Output", "FilenameFormatting", file_name)
+
+    async def switch_profile(self, name: str) -> None:
+        """Put a profile in force while nothing else is under way."""
+        await self._ask("SetCurrentProfile", Way.ALONE, {"profileName": name})
 
     async def leave_studio_mode(self) -> None:
         """Turn the studio mode off."""

@@ -328,17 +328,6 @@ async def test_a_message_of_an_unknown_kind_is_passed_over(server: FaultServer, 
     assert link.alive
 
 
-async def test_nothing_is_sent_while_a_scene_collection_changes(server: FaultServer, link: RealObs) -> None:
-    server.say("CurrentSceneCollectionChanging", {"sceneCollectionName": "old"})
-    await asyncio.sleep(0.05)
-    tap = asyncio.create_task(link.switch_scene(SCENE))
-    await asyncio.sleep(0.3)
-    assert "SetCurrentProgramScene" not in server.seen
-    server.say("CurrentSceneCollectionChanged", {"sceneCollectionName": "new"})
-    await tap
-    assert server.machine.program == SCENE
-
-
 # outputs
 
 

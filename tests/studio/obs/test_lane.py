@@ -184,3 +184,37 @@ async def test_a_closed_gate_holds_everything_but_urgent(wire: Wire) -> None:
     await turn()
     wire.answer("A")
     await waiting
+
+
+async def test_what_is_in_flight_is_waited_for_urgent_or_not(wire: Wire) -> None:
+    lane = lane_of(wire)
+    flying = asyncio.create_task(lane.ask(ask("A")))
+    await turn()
+    lane.gate(True)
+    waiting = asyncio.create_task(lane.ask(ask("B")))
+    lane.ask_now(ask("panic"))
+    landed = asyncio.create_task(lane.landed())
+    for name in ("A", "panic"):
+        await turn()
+        assert lane.in_flight
+        assert not landed.done()
+        wire.answer(name)
+    await landed
+    assert not lane.in_flight
+    assert wire.sent == ["A", "panic"]
+    lane.break_off("gone")
+    with pytest.raises(LinkLost):
+        await waiting
+    await flying
+
+
+async def test_a_break_fails_what_was_sent_past_everybody_too(wire: Wire) -> None:
+    lane = lane_of(wire)
+    urgent = lane.ask_now(ask("panic"))
+    landed = asyncio.create_task(lane.landed())
+    await turn()
+    lane.break_off("gone")
+    with pytest.raises(LinkLost) as caught:
+        await urgent
+    assert caught.value.sent
+    await landed
