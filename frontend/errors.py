@@ -22,6 +22,7 @@ from litestar.types import Receive, Scope, Send
 
 from booking.offers.rules import Alternative
 from frontend import i18n, render
+from frontend.answers import in_utc
 from frontend.auth import LOCALE_COOKIE, OPEN_PATHS, PATIENCE_S, NotSignedIn, Who, look_up, request_id_of
 from frontend.views import bare_shell, shell
 from incubator.accounts.service import WrongSignIn
@@ -66,6 +67,31 @@ PROBLEMS: Mapping[str, int] = {slug: status for status, slugs in {
     500: "error",
     503: "no-room rooms-away unavailable",
 }.items() for slug in slugs.split()}
+# What kind of problem each slug is, the same for each occurrence; `detail` tells the one at hand.
+TITLES: Mapping[str, str] = {
+    "already-checked-in": N_("Checked in already"), "already-known": N_("On file already"),
+    "ask-first": N_("Ask the one in control first"), "bookings-hit": N_("Bookings in the way"),
+    "closed": N_("Closed at that time"), "code-taken": N_("Code in use"), "conflict": N_("Not possible as things stand"),
+    "credit-code-taken": N_("Credit code on file already"), "cut-off": N_("Past the cut-off"), "error": N_("Our fault"),
+    "forbidden": N_("Not allowed"), "foreign-origin": N_("Request from another site"), "has-begun": N_("Begun already"),
+    "hold-expired": N_("Hold expired"), "idempotency-mismatch": N_("Idempotency-Key used for another request"),
+    "invalid": N_("Wrong or missing fields"), "job-not-failed": N_("Nothing to retry"), "malformed": N_("Unreadable request"),
+    "merchant-left": N_("Merchant has left"), "merchant-paused": N_("Merchant cannot book"),
+    "method-not-allowed": N_("Method not allowed"), "no-room": N_("Disk full"), "nobody-controls": N_("Nobody in control"),
+    "not-begun": N_("Not begun yet"), "not-checked-in": N_("Not checked in"), "not-found": N_("Not found"),
+    "not-in-control": N_("Somebody else in control"), "not-quarantined": N_("Rig not out of use"),
+    "not-signed-in": N_("Not signed in"), "not-yet": N_("Too early"), "nothing-to-check-in": N_("Nothing to check in"),
+    "old-form": N_("Page from an earlier sign-in"), "on-air": N_("On air at the moment"),
+    "outside-hours": N_("Outside opening hours"), "over-quota": N_("Not enough hours left in the week"),
+    "pairing-expired": N_("Pairing code not valid"), "past": N_("Time has passed"), "rig-in-use": N_("Rig in use"),
+    "room-has-rig": N_("Room has a rig already"), "rooms-away": N_("Rooms out of reach"), "session-over": N_("Session over"),
+    "slot-taken": N_("Slot taken"), "stale": N_("Changed meanwhile"), "still-booked": N_("Bookings still stand"),
+    "too-far-ahead": N_("Too far ahead"), "too-large": N_("Too large"), "too-late": N_("Too late to take back"),
+    "too-many": N_("Too many tries"), "too-many-holds": N_("Too many holds"), "too-many-misses": N_("Too many wrong codes"),
+    "unavailable": N_("Not available at the moment"), "unit-in-use": N_("Bookings lie ahead"),
+    "wrong-code": N_("Wrong check-in code"), "wrong-content-type": N_("Wrong content type"),
+    "wrong-sign-in": N_("Wrong sign-in details"), "wrong-state": N_("Not possible in this state"),
+}
 OURS = N_("Not saved; our fault. Try again shortly or quote {number}.")
 
 
@@ -112,7 +138,11 @@ class FieldProblem(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A refusal as programs read it: `errors` names fields, `alternatives` says what would work instead."""
+    """A refusal as programs read it.
+
+    `title` says what kind of problem it is, `detail` what happened this time; `errors` names fields, `alternatives` says what
+    would work instead.
+    """
 
     type: str
     title: str
@@ -142,11 +172,13 @@ def problem_of(error: KaiboError, instance: str) -> dict[str, Any]:
     """Return a refusal as problem+json, told in the current language."""
     detail = i18n.translate(error.text, error.params)
     fields = error.errors if isinstance(error, Invalid) else ()
-    body: dict[str, Any] = {"type": f"/problems/{error.code}", "title": detail, "status": status_of(error), "detail": detail,
-                            "code": error.code, "instance": instance}
+    body: dict[str, Any] = {"type": f"/problems/{error.code}", "title": i18n.gettext(TITLES[error.code]),
+                            "status": status_of(error), "detail": detail, "code": error.code, "instance": instance}
     if fields:
         body["errors"] = [field_problem(field) for field in fields]
-    return body | {name: value for name, value in error.extra.items() if name not in body}
+    if "alternatives" in error.extra:
+        body["alternatives"] = [in_utc(each) for each in error.extra["alternatives"]]
+    return body
 
 
 def field_problem(error: FieldError) -> dict[str, str]:
@@ -253,6 +285,12 @@ def _without_gate(request: Request[Any, Any, Any]) -> None:
 
 
 def wants_json(request: Request[Any, Any, Any]) -> bool:
-    """Tell whether a program asks: everything under /api, and whoever accepts JSON only."""
-    accepts = request.headers.get("accept", "")
-    return request.scope["path"].startswith("/api/") or ("json" in accepts and "html" not in accepts)
+    """Tell whether a program asks: everything under /api, and whoever accepts JSON only.
+
+    Where the route itself answers JSON (`ANSWERS_JSON`), so does whoever accepts anything; nobody reads a page there.
+    """
+    accepts, path = request.headers.get("accept", ""), request.scope["path"]
+    if path == "/api" or path.startswith("/api/"):
+        return True
+    route: Any = request.scope.get("route_handler")  # none where there is no such route
+    return "html" not in accepts and ("json" in accepts or (route is not None and "answers_json" in route.opt))

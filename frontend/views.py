@@ -15,6 +15,7 @@ from incubator.merchants import queries as merchants
 
 AnyRequest = Request[Any, Any, Any]
 TOKEN_FIELD = "_token"
+ANSWERS_JSON = {"answers_json": True}  # option of a route that answers a page's script: its refusals are JSON too
 
 
 def bare_shell(request: AnyRequest) -> dict[str, Any]:

@@ -105,8 +105,11 @@ async def rooms_within(site_id: int, units: Sequence[UnitFacts], within: Span, e
     return [Room(unit, calendars[unit.id], tuple(busy.get(unit.id, ()))) for unit in units]
 
 
-async def availability(site: SiteFacts, within: Span, kind: str | None = None) -> list[Availability]:
+async def availability(site: SiteFacts, within: Span, kind: str | None = None, *,
+                       of: Sequence[UnitFacts] | None = None) -> list[Availability]:
     """Return where each space of a kind (None: any) is free within a span: from now to the end of its last bookable day.
+
+    `of`: these spaces instead, in their order.
 
     Raises:
         Invalid: times without offset, reversed, or more than 62 days.
@@ -114,7 +117,7 @@ async def availability(site: SiteFacts, within: Span, kind: str | None = None) -
     within = within.checked()
     if within.length > LONGEST_LOOK:
         raise Invalid.field("to", N_("Ask for at most {days} days at once."), days=LONGEST_LOOK.days)
-    units = await spaces(site.id, None if kind is None else [kind])
+    units = await spaces(site.id, None if kind is None else [kind]) if of is None else of
     from_now = Span(max(within.starts_at, clock.now()), within.ends_at)
     if from_now.starts_at >= from_now.ends_at:
         return [Availability(u.uid, u.kind, u.name, u.name_en, ()) for u in units]

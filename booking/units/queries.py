@@ -62,11 +62,17 @@ async def units_by_id(ids: Collection[int]) -> dict[int, UnitFacts]:
     return {row["id"]: UnitFacts(*row) for row in rows}
 
 
-async def spaces(site_id: int, kinds: Sequence[str] | None = None) -> list[UnitFacts]:
-    """Return the site's places that are in use, in their fixed order; `kinds` None means every kind of place."""
+async def spaces(site_id: int, kinds: Sequence[str] | None = None, *, after: tuple[int, str] | None = None,
+                 limit: int | None = None) -> list[UnitFacts]:
+    """Return the site's places that are in use, in their fixed order.
+
+    `kinds` None means every kind of place, `limit` None all of them; `after` is the `sort` and `code` of the place behind which
+    the list goes on, whether that place is still in use or not.
+    """
     rows = await database.fetch(
         f"SELECT {COLUMNS} FROM units u WHERE u.site = $1 AND u.kind = ANY($2) AND u.retired_at IS NULL"
-        " ORDER BY u.sort, u.code", site_id, list(SPACES if kinds is None else kinds))
+        " AND ($3::integer IS NULL OR (u.sort, u.code) > ($3, $4::text)) ORDER BY u.sort, u.code LIMIT $5",
+        site_id, list(SPACES if kinds is None else kinds), *(after or (None, None)), limit)
     return [UnitFacts(*row) for row in rows]
 
 

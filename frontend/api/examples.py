@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from frontend.errors import TITLES
+
 ROOM = "01935a3c-7c00-7000-8000-000000000001"
 MERCHANT = "01935a3c-7c00-7000-8000-000000000002"
 BOOKING = "01935a3c-7c00-7000-8000-000000000003"
 SESSION = "01935a3c-7c00-7000-8000-000000000004"
 EVENING = {"starts_at": "2026-11-24T19:00:00+08:00", "ends_at": "2026-11-24T21:00:00+08:00"}
+TOLD_EVENING = {"starts_at": "2026-11-24T11:00:00Z", "ends_at": "2026-11-24T13:00:00Z"}
 
 BODIES: dict[str, dict[str, Any]] = {
     "SignIn": {"by phone": {"login": "13800000001", "password": "a good long password"}},
@@ -28,7 +31,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 RESERVATION: dict[str, Any] = {
     "id": BOOKING, "number": "R261123-00042", "state": "confirmed", "version": 1, "space_id": ROOM, "merchant_id": MERCHANT,
-    "title": "铁棍山药专场", **EVENING, "blocked_from": "2026-11-24T18:45:00+08:00", "blocked_until": "2026-11-24T21:15:00+08:00",
+    "title": "铁棍山药专场", **TOLD_EVENING, "blocked_from": "2026-11-24T10:45:00Z", "blocked_until": "2026-11-24T13:15:00Z",
     "hold_until": None, "checked_in_at": None,
 }
 SPACE: dict[str, Any] = {
@@ -40,12 +43,12 @@ ANSWERS: dict[str, Any] = {
     "ReservationOut": RESERVATION,
     "Reservations": {"items": [RESERVATION], "next": None},
     "Spaces": {"items": [SPACE], "next": None},
-    "Availability": {"items": [{"space_id": ROOM, "free": [EVENING]}], "next": None},
+    "Availability": {"items": [{"space_id": ROOM, "free": [TOLD_EVENING]}], "next": None},
     "LiveSessionOut": {
         "id": SESSION, "version": 1, "state": "ready", "reason": "", "output": "stream", "platform": "taobao",
-        "reservation_id": BOOKING, "number": "R261123-00042", "title": "铁棍山药专场", "space_id": ROOM, **EVENING,
-        "cut_off_at": "2026-11-24T21:05:00+08:00", "checked_in_at": None, "has_key": True,
-        "spans": [{"kind": "stream", "started_at": "2026-11-24T19:02:11+08:00", "stopped_at": None}],
+        "reservation_id": BOOKING, "number": "R261123-00042", "title": "铁棍山药专场", "space_id": ROOM, **TOLD_EVENING,
+        "cut_off_at": "2026-11-24T13:05:00Z", "checked_in_at": None, "has_key": True,
+        "spans": [{"kind": "stream", "started_at": "2026-11-24T11:02:11Z", "stopped_at": None}],
     },
     "OutcomeOut": {"id": SESSION, "outcome": "done", "code": ""},
 }
@@ -56,7 +59,7 @@ DETAILS = {
 }
 OTHER_ROOM = {
     "space_id": "01935a3c-7c00-7000-8000-000000000005", "kind": "live_room", "name": "2 号直播间", "name_en": "Live room 2",
-    "change": "other_space", "minutes": 0, **EVENING,
+    "change": "other_space", "minutes": 0, **TOLD_EVENING,
 }
 
 
@@ -64,7 +67,7 @@ def problem(code: str, status: int) -> dict[str, Any]:
     """Return what a refusal looks like."""
     detail = DETAILS.get(code, "What happened, and what to do now, in the reader's language.")
     body: dict[str, Any] = {
-        "type": f"/problems/{code}", "title": detail, "status": status, "detail": detail, "code": code,
+        "type": f"/problems/{code}", "title": TITLES[code], "status": status, "detail": detail, "code": code,
         "instance": "/api/v1/reservations",
     }
     if code == "invalid":

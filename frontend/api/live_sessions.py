@@ -1,22 +1,25 @@
 """Live sessions by program: their state, and commands to the room."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from frontend.answers import in_utc
 from frontend.api.bodies import CommandBody, body, converted
 from frontend.api.operations import PEOPLE_AND_TABLETS, operation
 from frontend.auth import actor_or_device
 from frontend.feeds import switchboard_of
+from frontend.idempotency import once_sent
 from frontend.views import AnyRequest
 from studio.control import service as control
 from studio.control.service import NotCheckedIn, NotInControl
 from studio.control.switchboard import RoomsAway
 from studio.destinations.service import SessionOver
 from studio.director import wire
+from studio.director.wire import Outcome
 from studio.live_sessions import queries
 from studio.live_sessions.queries import LiveSession
 
@@ -53,10 +56,11 @@ class LiveSessionOut(msgspec.Struct, frozen=True):
     def of(cls, found: LiveSession) -> "LiveSessionOut":
         """Return the public side of a live session."""
         has_key = found.key is not None and found.key.wiped_at is None
-        spans = [AirSpanOut(each.kind, each.started_at, each.stopped_at) for each in found.spans]
-        return cls(found.uid, found.version, found.state, found.reason_code, found.output, found.platform,
-                   found.reservation_uid, found.number, found.title, found.unit_uid, found.starts_at, found.ends_at,
-                   found.cut_off_at, found.checked_in_at, has_key, spans)
+        spans = [in_utc(AirSpanOut(each.kind, each.started_at, each.stopped_at)) for each in found.spans]
+        return in_utc(cls(
+            found.uid, found.version, found.state, found.reason_code, found.output, found.platform, found.reservation_uid,
+            found.number, found.title, found.unit_uid, found.starts_at, found.ends_at, found.cut_off_at, found.checked_in_at,
+            has_key, spans))
 
 
 class OutcomeOut(msgspec.Struct, frozen=True):
@@ -76,17 +80,22 @@ async def read(request: AnyRequest, session_id: FromPath[UUID]) -> Response[Live
 
 @post("/api/v1/live-sessions/{session_id:uuid}/commands", tags=["live sessions"], status_code=202,
       operation_class=operation(
-          NotCheckedIn, NotInControl, SessionOver, RoomsAway, may=PEOPLE_AND_TABLETS, takes=CommandBody))
+          NotCheckedIn, NotInControl, SessionOver, RoomsAway, may=PEOPLE_AND_TABLETS, takes=CommandBody, repeats=True))
 async def command(request: AnyRequest, session_id: FromPath[UUID]) -> Response[OutcomeOut]:
     """Send one gesture to the room and tell what became of it.
 
-    A command names what shall be, not a change, so a repeat does no harm; none is kept for a repeat and none is sent twice by
-    itself. `unknown`: sent, not confirmed; look at the session before sending again.
+    None is sent twice by itself, and with Idempotency-Key a repeat is not sent either but answered with what became of the first;
+    where that never came to be known, with `unknown`. `unknown`: sent, not confirmed; look at the session before sending again.
     """
     actor = actor_or_device(request)
     given: CommandBody = await body(request, CommandBody)
-    answer = await control.command_session(await switchboard_of(request.app), actor, session_id, _wanted(given))
-    return Response(OutcomeOut(answer.id, answer.outcome, answer.code), status_code=202)
+    wanted, board = _wanted(given), await switchboard_of(request.app)
+
+    async def verb() -> OutcomeOut:
+        answer = await control.command_session(board, actor, session_id, wanted)
+        return OutcomeOut(answer.id, answer.outcome, answer.code)
+
+    return await once_sent(request, 202, verb, OutcomeOut(uuid4(), Outcome.UNKNOWN))
 
 
 def _wanted(given: CommandBody) -> wire.Command:

@@ -40,9 +40,11 @@ SCHEMES = {
 }
 ABOUT = """Booking and live rooms of Kaibo.
 
-Times are RFC 3339 and need their offset from UTC (in an address, write `+` as `%2B`). Ids are UUIDs. What can change carries a
-`version`; a change that sends another one than the present is refused as `stale`. Every refusal is problem+json (RFC 9457):
-`code` is stable, `detail` is told in the language of Accept-Language (`zh-CN` or `en`), else in the person's own."""
+Times are RFC 3339 and need their offset from UTC (in an address, write `+` as `%2B`); answers tell them in UTC, with `Z`. Ids are
+UUIDs. What can change carries a `version`; a change that sends another one than the present is refused as `stale`. Lists come in
+pages: `next` is the `cursor` of the next one, null on the last. Every write but signing in knows `Idempotency-Key`. Every refusal
+is problem+json (RFC 9457): `type` and `code` are stable, `title` says what kind of problem it is and `detail` what happened this
+time, both in the language of Accept-Language (`zh-CN` or `en`), else in the person's own."""
 MOMENT = {"type": "string", "format": "date-time"}
 ID = {"type": "string", "format": "uuid"}
 TAG: Any = {"type": "string", "examples": ["zh-CN", "en"]}

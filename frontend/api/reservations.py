@@ -34,6 +34,7 @@ from booking.reservations.rights import shows_on_tablet
 from booking.reservations.service import Changes, Wish
 from booking.reservations.tables import State
 from booking.units.rules import SPACES
+from frontend.answers import in_utc
 from frontend.api.bodies import (
     Cancellation,
     CheckIn,
@@ -48,10 +49,11 @@ from frontend.api.bodies import (
     uid as public_id,
 )
 from frontend.api.operations import ID, MOMENT, PEOPLE, PEOPLE_AND_TABLETS, at_query, operation
+from frontend.api.paging import CURSOR, bad_cursor, limit_of, limit_query
 from frontend.auth import actor_or_device, signed_in
 from frontend.feeds_days import announce_quietly
 from frontend.idempotency import once
-from frontend.views import AnyRequest, app_redis, whole
+from frontend.views import AnyRequest, app_redis
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
 from incubator.ground.errors import N_, FieldError, Invalid, NotFound, Stale
@@ -79,9 +81,9 @@ class ReservationOut(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, found: ReservationFacts) -> "ReservationOut":
         """Return the public side of a reservation."""
-        return cls(found.uid, found.number, found.state, found.version, found.unit_uid, found.merchant_uid, found.title,
-                   found.starts_at, found.ends_at, found.blocked.starts_at, found.blocked.ends_at, found.hold_until,
-                   found.checked_in_at)
+        return in_utc(cls(
+            found.uid, found.number, found.state, found.version, found.unit_uid, found.merchant_uid, found.title, found.starts_at,
+            found.ends_at, found.blocked.starts_at, found.blocked.ends_at, found.hold_until, found.checked_in_at))
 
 
 class Reservations(msgspec.Struct, frozen=True):
@@ -91,7 +93,7 @@ class Reservations(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
-USUAL_PAGE, LONGEST_PAGE = 50, 200
+USUAL_PAGE = 50
 LISTED = tuple(state.value for state in State if state != State.EXPIRED)
 LIST_QUERY = (
     at_query("q", "Searches number, title, phone, and names, also by pinyin.", {"type": "string", "maxLength": 80}),
@@ -100,8 +102,8 @@ LIST_QUERY = (
     at_query("space_id", "Only those of one place.", ID),
     at_query("from", "Only those that start then or later.", MOMENT),
     at_query("to", "Only those that start before then.", MOMENT),
-    at_query("limit", f"How many at once, {USUAL_PAGE} unless told.", {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE}),
-    at_query("cursor", "The `next` of the page before.", {"type": "string"}),
+    limit_query(USUAL_PAGE),
+    CURSOR,
 )
 
 
@@ -129,18 +131,10 @@ async def find(request: AnyRequest) -> Response[Reservations]:
     actor, given = signed_in(request), request.query_params
     cursor = given.get("cursor")
     if cursor is not None and not queries.is_cursor(cursor):
-        raise Invalid.field("cursor", N_("Give the `next` of the page before."))
+        raise bad_cursor()
     page = await queries.find(actor, (await first_site()).id, given.get("q", ""), _filters(given), cursor,
-                              _limit(given.get("limit")))
+                              limit_of(given, USUAL_PAGE))
     return Response(Reservations([ReservationOut.of(each) for each in page.items], page.next))
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return USUAL_PAGE
-    if not (found := whole(text)) or found > LONGEST_PAGE:
-        raise Invalid.field("limit", N_("Choose a number from {least} to {most}."), least=1, most=LONGEST_PAGE)
-    return found
 
 
 def _filters(given: Mapping[str, str]) -> Filters:

@@ -11,8 +11,10 @@ from booking.offers.queries import LONGEST_LOOK
 from booking.units import queries as units
 from booking.units.queries import UnitFacts
 from booking.units.rules import SPACES
+from frontend.answers import in_utc
 from frontend.api.bodies import span
 from frontend.api.operations import MOMENT, PEOPLE_AND_TABLETS, at_query, operation
+from frontend.api.paging import CURSOR, cursor_at, limit_of, limit_query, place_of
 from frontend.auth import actor_or_device
 from frontend.views import AnyRequest
 from incubator.ground.errors import N_, Invalid
@@ -52,7 +54,7 @@ class SpanOut(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, value: Span) -> "SpanOut":
         """Return a span for the wire."""
-        return cls(value.starts_at, value.ends_at)
+        return in_utc(cls(value.starts_at, value.ends_at))
 
 
 class FreeOut(msgspec.Struct, frozen=True):
@@ -83,6 +85,8 @@ def _kind(request: AnyRequest) -> str | None:
     return kind
 
 
+USUAL_PAGE = 100
+PAGES = (limit_query(USUAL_PAGE), CURSOR)
 KIND = at_query("kind", "Only places of one kind.", {"enum": list(SPACES)})
 TIMES = (
     at_query("from", "From when.", MOMENT, required=True),
@@ -90,22 +94,33 @@ TIMES = (
 )
 
 
-@get("/api/v1/spaces", tags=["spaces"], operation_class=operation(may=PEOPLE_AND_TABLETS, query=[KIND]))
+async def _page(request: AnyRequest) -> tuple[list[UnitFacts], str | None]:
+    """Return the places of the page that is asked for, and the cursor of the next, None when that was all."""
+    kind, after, limit = _kind(request), place_of(request.query_params), limit_of(request.query_params, USUAL_PAGE)
+    found = await units.spaces((await first_site()).id, None if kind is None else [kind], after=after, limit=limit + 1)
+    shown = found[:limit]
+    return shown, cursor_at((shown[-1].sort, shown[-1].code)) if len(found) > limit else None
+
+
+@get("/api/v1/spaces", tags=["spaces"], operation_class=operation(may=PEOPLE_AND_TABLETS, query=[KIND, *PAGES]))
 async def spaces(request: AnyRequest) -> Response[Spaces]:
-    """List the bookable places, optionally of one `kind`."""
+    """List the bookable places in their fixed order, optionally of one `kind`."""
     actor_or_device(request)
-    kind = _kind(request)
-    found = await units.spaces((await first_site()).id, None if kind is None else [kind])
-    return Response(Spaces([SpaceOut.of(unit) for unit in found]))
+    shown, coming = await _page(request)
+    return Response(Spaces([SpaceOut.of(unit) for unit in shown], coming))
 
 
-@get("/api/v1/availability", tags=["spaces"], operation_class=operation(may=PEOPLE_AND_TABLETS, query=[*TIMES, KIND]))
+@get("/api/v1/availability", tags=["spaces"], operation_class=operation(may=PEOPLE_AND_TABLETS, query=[*TIMES, KIND, *PAGES]))
 async def availability(request: AnyRequest) -> Response[Availability]:
-    """List when each space is free between `from` and `to`, no further ahead than it can be booked; setup and teardown count."""
+    """List when each space is free between `from` and `to`, no further ahead than it can be booked; setup and teardown count.
+
+    Pages go by space, in the order of the spaces.
+    """
     actor_or_device(request)
     within = span(request.query_params.get("from", ""), request.query_params.get("to", ""), ("from", "to"))
-    found = await offers.availability(await first_site(), within, _kind(request))
-    return Response(Availability([FreeOut(each.space_id, [SpanOut.of(s) for s in each.free]) for each in found]))
+    shown, coming = await _page(request)
+    found = await offers.availability(await first_site(), within, of=shown)
+    return Response(Availability([FreeOut(each.space_id, [SpanOut.of(s) for s in each.free]) for each in found], coming))
 
 
 HANDLERS = (spaces, availability)

@@ -19,7 +19,7 @@ from frontend.errors import status_of
 from frontend.pages.booking_words import Chip, day_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
 from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, live_chip, view_of
-from frontend.views import AnyRequest, form, fragment, is_htmx, mark_of, page, see_other, whole
+from frontend.views import ANSWERS_JSON, AnyRequest, form, fragment, is_htmx, mark_of, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
@@ -185,7 +185,7 @@ async def control_socket(socket: WebSocket[Any, Any, Any], uid: FromPath[UUID]) 
     await feeds.serve(socket, who(socket), uid)
 
 
-@get("/live-sessions/{uid:uuid}/control/state", include_in_schema=False)
+@get("/live-sessions/{uid:uuid}/control/state", include_in_schema=False, opt=ANSWERS_JSON)
 async def control_state(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     """Return what the socket would say, for browsers through which no socket comes."""
     actor = actor_or_device(request)
@@ -194,7 +194,7 @@ async def control_state(request: AnyRequest, uid: FromPath[UUID]) -> Response[An
     return Response([session_message(found, place, 1), rig_message(seen, place)], media_type=MediaType.JSON)
 
 
-@post("/live-sessions/{uid:uuid}/control/commands", include_in_schema=False, status_code=200)
+@post("/live-sessions/{uid:uuid}/control/commands", include_in_schema=False, status_code=200, opt=ANSWERS_JSON)
 async def control_command(request: AnyRequest, uid: FromPath[UUID], data: JSONBody[feeds.Ask]) -> Response[Any]:
     """Do what the page asks, for browsers through which no socket comes, and for a panic while the socket is down."""
     actor = actor_or_device(request)

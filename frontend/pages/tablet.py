@@ -19,7 +19,7 @@ from frontend.limits import count
 from frontend.pages.control_state import ms, room_name
 from frontend.pages.live_session import control_context
 from frontend.render import render
-from frontend.views import AnyRequest, app_redis, mark_of, page
+from frontend.views import ANSWERS_JSON, AnyRequest, app_redis, mark_of, page
 from incubator.ground import clock
 from incubator.ground.errors import N_, Conflict
 from incubator.ground.rights import Actor
@@ -179,7 +179,7 @@ class Digits(msgspec.Struct, frozen=True):
     code: str
 
 
-@post("/tablet/check-in", include_in_schema=False, status_code=200)
+@post("/tablet/check-in", include_in_schema=False, status_code=200, opt=ANSWERS_JSON)
 async def check_in(request: AnyRequest, data: JSONBody[Digits]) -> dict[str, str]:
     """Check the room's next party in by its four digits."""
     actor = await tablet_actor(request)
@@ -192,7 +192,7 @@ async def check_in(request: AnyRequest, data: JSONBody[Digits]) -> dict[str, str
     return {"state": "checked_in"}
 
 
-@post("/tablet/help", include_in_schema=False, status_code=200)
+@post("/tablet/help", include_in_schema=False, status_code=200, opt=ANSWERS_JSON)
 async def call_help(request: AnyRequest) -> dict[str, str]:
     """Call somebody to the room, also before check-in."""
     actor = await tablet_actor(request)

@@ -2,15 +2,86 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
-from frontend import auth, errors
+from booking.reservations.refusals import SlotTaken
+from frontend import auth, errors, i18n
 from frontend.views import AnyRequest
 from incubator.accounts import service as accounts
 from incubator.ground import database
+from incubator.ground.errors import Invalid, KaiboError
+from tests.booking.conftest import at
 from tests.people import People
+
+PAGE = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+BODY = {"code": "0000", "type": "command"}  # for whichever of them
+ANSWER_JSON = [("POST", "/tablet/check-in"), ("POST", "/tablet/help"), ("GET", f"/live-sessions/{UUID(int=7)}/control/state"),
+               ("POST", f"/live-sessions/{UUID(int=7)}/control/commands")]
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json"])
+@pytest.mark.parametrize(("method", "path"), ANSWER_JSON)
+async def test_a_route_that_answers_json_refuses_in_json(people: People, anonymous: httpx.AsyncClient, method: str, path: str,
+                                                         accept: str | None) -> None:
+    """Scripts and programs read these, whatever they say of what they read; nobody looks at a page there."""
+    del anonymous.headers["accept"]
+    headers = {} if accept is None else {"accept": accept}
+    answer = await anonymous.request(method, path, json=BODY, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+    assert answer.json()["code"] == "not-signed-in"
+
+
+@pytest.mark.parametrize(("method", "path"), ANSWER_JSON)
+async def test_whoever_asks_for_a_page_gets_one(people: People, anonymous: httpx.AsyncClient, method: str, path: str) -> None:
+    answer = await anonymous.request(method, path, json=BODY, headers={"accept": PAGE})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next={path}")
+
+
+async def test_a_foreign_page_is_refused_in_json_by_the_gate(people: People, anonymous: httpx.AsyncClient) -> None:
+    anonymous.headers["origin"] = "https://example.com"
+    answer = await anonymous.post("/tablet/check-in", json={"code": "0000"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "foreign-origin")
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "text/html", "image/png"])
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/nothing", "/api/v1/reservations/7"])
+async def test_under_api_every_refusal_is_json(people: People, anonymous: httpx.AsyncClient, path: str, accept: str | None) -> None:
+    del anonymous.headers["accept"]
+    answer = await anonymous.request("POST", path, json={}, headers={} if accept is None else {"accept": accept})
+    assert answer.status_code in {404, 405}
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_page_stays_a_page_for_whoever_takes_anything(people: People, anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/nowhere", headers={"accept": "*/*"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("language", ["zh_CN", "en"])
+@pytest.mark.parametrize("slug", errors.PROBLEMS)
+def test_each_kind_of_problem_has_a_short_title(slug: str, language: str) -> None:
+    i18n.use(language)
+    title = i18n.gettext(errors.TITLES[slug])
+    assert 0 < len(title) <= (45 if language == "en" else 25)
+    assert not title.endswith((".", "。"))
+    assert "{" not in title
+    assert (title == errors.TITLES[slug]) == (language == "en")
+
+
+@pytest.mark.parametrize("language", ["zh_CN", "en"])
+def test_the_title_is_of_the_kind_and_the_detail_of_the_occurrence(language: str) -> None:
+    i18n.use(language)
+    first, second = [errors.problem_of(SlotTaken(taken_from=at(hour), taken_to=at(hour + 1)), "/") for hour in (10, 14)]
+    assert first["title"] == second["title"] != first["detail"] != second["detail"]
+
+
+def test_no_title_repeats_its_detail() -> None:
+    for kind in (KaiboError, Invalid, *errors.STATUS, *errors.OTHER_STATUS):
+        told = errors.problem_of(kind([]) if kind is Invalid else kind(seconds=7) if kind is errors.TooMany else kind(), "/")
+        assert told["title"] != told["detail"], kind
 
 
 @pytest.mark.parametrize(("path", "status"), [

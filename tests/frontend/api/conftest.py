@@ -13,6 +13,8 @@ import pytest_asyncio
 
 from booking.checkin import service as checkin
 from booking.units.queries import UnitFacts
+from frontend import i18n
+from frontend.errors import TITLES
 from incubator.accounts import service as accounts
 from incubator.ground.rights import Actor
 from tests.booking.conftest import Rooms, at, noon, rooms
@@ -96,6 +98,6 @@ def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, A
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     problem: dict[str, Any] = answer.json()
     assert (problem["status"], problem["code"], problem["type"].rpartition("/")[2]) == (status, code, code)
-    assert problem["title"]
+    assert problem["title"] in {TITLES[code], i18n.catalog("zh_CN")["", TITLES[code]][0]}
     assert "{" not in problem["detail"]
     return problem

@@ -1,4 +1,4 @@
-"""Holds every answer that a test gets against the description of the API: status, content type, shape, and which problem."""
+"""Holds every answer that a test gets against the description of the API: status, content type, shape, times, and which problem."""
 
 import re
 from functools import cache
@@ -13,6 +13,7 @@ from frontend.app import build
 from incubator.ground.settings import load
 
 VERBS = ("get", "post", "patch")
+UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
 
 @cache
@@ -45,6 +46,22 @@ def validator(schema: dict[str, Any]) -> Any:
     return jsonschema_rs.Draft202012Validator({**schema, "components": document()["components"]}, validate_formats=True)
 
 
+@cache
+def times() -> set[str]:
+    """Return the names of the fields in which answers tell a time."""
+    shapes = document()["components"]["schemas"].values()
+    return {name for shape in shapes for name, told in shape.get("properties", {}).items()
+            for each in [told, *told.get("oneOf", []), *told.get("anyOf", [])] if each.get("format") == "date-time"}
+
+
+def check_times(told: Any) -> None:
+    """Assert that every time of an answer is told in UTC: one form everywhere."""
+    for name, value in told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ():
+        if name in times() and value is not None:
+            assert UTC_TIME.fullmatch(value), (name, value)
+        check_times(value)
+
+
 def check(method: str, path: str, status: int, content_type: str, body: bytes) -> None:
     """Assert that an answer is one that the description knows; other addresses than the API's are none of its business."""
     for verb, pattern, told in operations():
@@ -52,7 +69,9 @@ def check(method: str, path: str, status: int, content_type: str, body: bytes) -
             known = told["responses"]
             assert str(status) in known, f"{method} {path} answers {status}, known are {sorted(known)}: {body!r}"
             assert content_type in known[str(status)]["content"], f"{method} {path} answers {status} as {content_type}"
-            _validator(told["operationId"], str(status), content_type).validate(msgspec.json.decode(body))
+            answer = msgspec.json.decode(body)
+            _validator(told["operationId"], str(status), content_type).validate(answer)
+            check_times(answer)
 
 
 class CheckedTransport(httpx.ASGITransport):

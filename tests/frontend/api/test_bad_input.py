@@ -21,8 +21,8 @@ from tests.frontend.api.test_reservations import PATH, is_chinese
 from tests.people import People
 
 LANGUAGES = ("zh-CN", "en")
-# what stays Latin in Chinese: names of headers and formats, and examples of them
-LATIN = re.compile(r"application/json|Idempotency-Key|UTC|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+08:00")
+# what stays Latin in Chinese: names of headers, fields and formats, and examples of them
+LATIN = re.compile(r"application/json|Idempotency-Key|`next`|UTC|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+08:00")
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,10 @@ BAD = {
     "a key too long": Bad(422, "invalid", headers={"idempotency-key": "k" * 201}, fields=("Idempotency-Key",)),
     "an unknown kind": Bad(422, "invalid", lambda _: None, "GET", lambda _: f"{PATH}?kind=stable", fields=("kind",)),
     "a limit that is none": Bad(422, "invalid", lambda _: None, "GET", lambda _: f"{PATH}?limit=x", fields=("limit",)),
+    "more spaces than a page holds": Bad(
+        422, "invalid", lambda _: None, "GET", lambda _: "/api/v1/spaces?limit=201", fields=("limit",)),
+    "a page of spaces that we never named": Bad(
+        422, "invalid", lambda _: None, "GET", lambda _: "/api/v1/spaces?cursor=x", fields=("cursor",)),
     "times forgotten": Bad(422, "invalid", lambda _: None, "GET", lambda _: "/api/v1/availability", fields=("from", "to")),
     "no such address": Bad(404, "not-found", lambda _: None, "GET", lambda _: "/api/v1/nothing"),
     "no such verb": Bad(405, "method-not-allowed", lambda _: {}, "POST", lambda _: "/api/v1/spaces"),
@@ -154,6 +158,7 @@ async def test_it_is_refused_in_the_readers_language(ground: Ground, alice: http
     problem = check_problem(await send(alice, ground, bad, language), bad.status, bad.code)
     assert await counted() == before
     check_language(problem["detail"], language)
+    check_language(problem["title"], language)
     if bad.fields is not None:
         assert tuple(error["field"] for error in problem["errors"]) == bad.fields
         for error in problem["errors"]:

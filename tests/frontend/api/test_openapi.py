@@ -11,7 +11,7 @@ import pytest_asyncio
 import schemathesis
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from frontend.errors import HTTP_WORDS, PROBLEM_JSON, PROBLEMS, status_of_kind
+from frontend.errors import HTTP_WORDS, PROBLEM_JSON, PROBLEMS, TITLES, status_of_kind
 from incubator.ground.errors import KaiboError
 from tests.booking.conftest import Rooms, at, booked
 from tests.frontend.api.conftest import wish
@@ -81,9 +81,9 @@ def test_bodies_are_described() -> None:
 
 
 def test_queries_are_described() -> None:
-    assert names("/api/v1/availability", "get", "query") == {"from", "to", "kind"}
+    assert names("/api/v1/availability", "get", "query") == {"from", "to", "kind", "limit", "cursor"}
     assert [each["name"] for each in operation("/api/v1/availability", "get")["parameters"] if each["required"]] == ["from", "to"]
-    assert names("/api/v1/spaces", "get", "query") == {"kind"}
+    assert names("/api/v1/spaces", "get", "query") == {"kind", "limit", "cursor"}
     assert names("/api/v1/reservations", "get", "query") == {
         "q", "state", "kind", "space_id", "from", "to", "limit", "cursor"}
 
@@ -91,7 +91,7 @@ def test_queries_are_described() -> None:
 def test_headers_are_described() -> None:
     for path, verb in READS | WRITES:
         has_key = "Idempotency-Key" in names(path, verb, "header")
-        assert has_key == (verb != "get" and path.startswith("/api/v1/reservations")), path
+        assert has_key == (verb != "get" and path != "/api/v1/sign-in"), path
         assert "Accept-Language" in names(path, verb, "header")
 
 
@@ -114,6 +114,7 @@ def test_the_list_of_problems_is_whole() -> None:
     ours = {kind for kind in every_refusal() if kind.__module__.split(".")[0] in {"incubator", "booking", "studio", "frontend"}}
     found = {kind.code: status_of_kind(kind) for kind in ours} | {code: status for status, (code, _) in HTTP_WORDS.items()}
     assert found == PROBLEMS
+    assert TITLES.keys() == PROBLEMS.keys()
 
 
 def test_each_problem_of_the_api_is_in_the_list() -> None:
@@ -167,7 +168,7 @@ async def standing(rooms: Rooms, people: People) -> str:
 @settings(max_examples=150, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(route=VERBS, changes=st.dictionaries(FIELDS, VALUES, max_size=3), query=st.dictionaries(
-    st.sampled_from(["from", "to", "kind", "q", "cursor"]), st.text(max_size=20), max_size=2), cut=st.integers(0, 400))
+    st.sampled_from(["from", "to", "kind", "q", "cursor", "limit"]), st.text(max_size=20), max_size=2), cut=st.integers(0, 400))
 async def test_nonsense_never_breaks_it(rooms: Rooms, dora: httpx.AsyncClient, standing: str, route: tuple[str, str],
                                         changes: dict[str, Any], query: dict[str, str], cut: int) -> None:
     """Bodies that nearly fit, with any values in any field, sometimes cut short: refused in clear words or carried out."""

@@ -19,6 +19,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.core.parameters import ParameterLocation
 
 from frontend import demo
+from frontend.api.paging import cursor_at
 from frontend.demo_accounts import DOMAIN
 from incubator.accounts import service as accounts
 from incubator.ground import clock, database
@@ -58,7 +59,7 @@ class Walk:
         start = NOW + timedelta(hours=20 + 24 * self.dice.randrange(14), minutes=15 * self.dice.randrange(48))
         end = start + timedelta(minutes=15 * self.dice.randrange(2, 12))
         likely |= {"starts_at": [start.isoformat()], "from": [start.isoformat()], "ends_at": [end.isoformat()], "to": [end.isoformat()]}
-        likely |= {"version": [1, 1, 1, 2], "minutes": [15, 30], "limit": [1, 7]}
+        likely |= {"version": [1, 1, 1, 2], "minutes": [15, 30], "limit": [1, 7], "cursor": [cursor_at((1, "L1"))]}
         for part in (case.path_parameters, case.body, case.query):
             if isinstance(part, dict):
                 for name in part.keys() & likely.keys():
@@ -88,8 +89,9 @@ async def walk(app: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     assert begun.statuses >= MET[request.param], "answers of several kinds must be met, or the walk shows nothing"
 
 
-# What every walk meets, whatever the description of the API looks like at the time: examples are drawn from it.
-MET = {"owner": {200, 400, 404, 422}, "staff": {200, 400, 404, 422}, "anonymous": {400, 401}}
+# What every walk meets, whatever the description of the API looks like at the time and whatever else was imported before it: both
+# change which examples are drawn, so what is rare among them (400, bodies that are no JSON) is left to the tests of bad input.
+MET = {"owner": {200, 404, 422}, "staff": {200, 404, 422}, "anonymous": {401, 404}}
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
