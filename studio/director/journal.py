@@ -17,6 +17,7 @@ import structlog
 from incubator.ground import database
 from incubator.ground.errors import Unavailable
 from incubator.ground.jsons import dumps
+from incubator.ground.notices.service import settle
 
 log = structlog.get_logger()
 AGAIN_S = 1.0
@@ -100,9 +101,16 @@ class NotWiped(msgspec.Struct, frozen=True, tag="not_wiped"):
     session: int
 
 
-Entry = RanAt | Alarmed | NotWiped | SpanStarted | SpanStopped | Closed | PanicHandled
+class Stuck(msgspec.Struct, frozen=True, tag="stuck"):
+    """OBS cannot end a recording until it is restarted: operators are told once of each, whichever director finds it so."""
+
+    rig: int
+    span: UUID
+
+
+Entry = RanAt | Alarmed | NotWiped | Stuck | SpanStarted | SpanStopped | Closed | PanicHandled
 Hook = Callable[[Closed], Awaitable[None]]
-AlarmHook = Callable[[Alarmed | NotWiped], Awaitable[None]]
+AlarmHook = Callable[[Alarmed | NotWiped | Stuck], Awaitable[None]]
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)
 
@@ -195,7 +203,7 @@ class Journal:
                 case Alarmed():
                     await _write_as_run(RanAt(entry.uid, entry.rig, entry.session, entry.at, "alarm", {"code": entry.code}))
                     await self._on_alarm(entry)
-                case NotWiped():
+                case NotWiped() | Stuck():
                     await self._on_alarm(entry)
                 case SpanStarted():
                     await _start_span(entry)
@@ -213,6 +221,11 @@ class Journal:
         if not self._queue:
             self._path.unlink(missing_ok=True)
         self._file.close()
+
+
+def stuck_key(span: UUID) -> str:
+    """Return the occasion of the notice that a recording cannot be ended; settled when it has ended after all."""
+    return f"stuck:{span}"
 
 
 def _read_lines(body: bytes) -> list[Entry]:
@@ -234,9 +247,11 @@ async def _write_as_run(entry: RanAt) -> None:
 
 async def _start_span(entry: SpanStarted) -> None:
     # one that nobody saw end ends where the next begins
-    await database.execute(
-        "UPDATE air_spans SET stopped_at = greatest($3::timestamptz, started_at), stop_reason = 'end_not_seen'"
-        " WHERE rig = $1 AND kind = $2 AND stopped_at IS NULL AND uid <> $4", entry.rig, entry.kind, entry.started_at, entry.uid)
+    for row in await database.fetch(
+            "UPDATE air_spans SET stopped_at = greatest($3::timestamptz, started_at), stop_reason = 'end_not_seen'"
+            " WHERE rig = $1 AND kind = $2 AND stopped_at IS NULL AND uid <> $4 RETURNING uid",
+            entry.rig, entry.kind, entry.started_at, entry.uid):
+        await settle(stuck_key(row["uid"]))
     await database.execute(
         "INSERT INTO air_spans (uid, rig, live_session, kind, started_at) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT (uid) DO NOTHING",
@@ -252,6 +267,7 @@ async def _stop_span(entry: SpanStopped) -> None:
         " path = $8, bytes = $9",
         entry.uid, entry.rig, entry.session, entry.kind, entry.started_at, entry.stopped_at, entry.stop_reason, entry.path,
         entry.bytes)
+    await settle(stuck_key(entry.uid))
 
 
 async def _write_panic(entry: PanicHandled) -> None:

@@ -1,6 +1,7 @@
 """Starting and stopping what goes out: verified before, followed by events, stopped until it has stopped."""
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from incubator.ground.values import new_uid
 from studio.destinations.service import mark_of
 from studio.director import fencing, leases, rows
 from studio.director.held import NOBODY, Held
-from studio.director.journal import SpanStarted, SpanStopped
+from studio.director.journal import SpanStarted, SpanStopped, Stuck
 from studio.director.loops import end
 from studio.director.mirror import RUNNING, STILL
 from studio.director.wire import OutputPhase, Sender
@@ -46,6 +47,13 @@ class Unseen(msgspec.Struct, frozen=True):
     since: datetime
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """Why an output was last asked to stop, and when, by the loop's clock: the reason of a span that ends by it."""
+
+    reason: str
+    at: float
+
+
 class Outputs:
     """The outputs of one rig; one lock, so that two starts never cross (both would die in OBS)."""
 
@@ -53,7 +61,8 @@ class Outputs:
         self._held = held
         self._lock = asyncio.Lock()
         self._spans: dict[OutputKind, SpanStarted] = {}
-        self._reasons: dict[OutputKind, str] = {}
+        self._reasons: dict[OutputKind, Asked] = {}
+        self._stopping: Counter[OutputKind] = Counter()
         former = held.lease.former_until
         self._unseen: Unseen | None = None if former is None else Unseen("director_gone", former)
         self._guarding: asyncio.Task[None] | None = None
@@ -147,8 +156,12 @@ class Outputs:
         if held.is_at_rest(kind):
             return
         was_running = not held.mirror.is_still(kind)
-        self._reasons[kind] = reason
-        path = await self._stop_until_stopped(kind, urgent)
+        self._reasons[kind] = Asked(reason, asyncio.get_running_loop().time())
+        self._stopping[kind] += 1
+        try:
+            path = await self._stop_until_stopped(kind, urgent)
+        finally:
+            self._stopping[kind] -= 1
         if held.mirror.outputs[kind].phase not in STILL:
             held.mirror.set_phase(kind, OutputPhase.STOPPED, clock.now(), path)
             self._span(kind, OutputPhase.STOPPED)
@@ -167,6 +180,7 @@ class Outputs:
                 raise
             if held.mirror.set_phase(kind, OutputPhase.STUCK, clock.now()):
                 held.ran("stuck", output=SPAN_KINDS[kind])
+                held.journal(Stuck(held.rig_id, self._spans[kind].uid if kind in self._spans else new_uid()))
                 held.changed.set()
             raise RecordingStuck(str(error)) from error
 
@@ -205,6 +219,8 @@ class Outputs:
     def _span(self, kind: OutputKind, phase: OutputPhase) -> None:
         held = self._held
         if phase is OutputPhase.LIVE and kind not in self._spans:
+            if not self._stopping[kind]:
+                self._reasons.pop(kind, None)  # it was of something before
             span = SpanStarted(new_uid(), held.rig_id, held.session_now(), SPAN_KINDS[kind],
                                held.mirror.began(kind) or clock.now())
             self._spans[kind] = span
@@ -215,7 +231,8 @@ class Outputs:
     def _end(self, kind: OutputKind) -> None:
         span = self._spans.pop(kind)
         output = self._held.mirror.outputs[kind]
-        said, stopped_at = self._reasons.pop(kind, ""), output.since or clock.now()
+        asked = self._reasons.pop(kind, None)
+        said, stopped_at = asked.reason if asked is not None else "", output.since or clock.now()
         if self._unseen is not None:
             said, stopped_at = said or self._unseen.why, max(self._unseen.since, span.started_at)
             self._tell_unseen(span, stopped_at)
@@ -257,9 +274,17 @@ class Outputs:
         for kind in OutputKind:
             phase = self._held.mirror.outputs[kind].phase
             if phase in RUNNING:
+                self._forget_reason(kind, phase)
                 self._span(kind, OutputPhase.LIVE)
             elif phase in STILL:
                 self._span(kind, phase)
+
+    def _forget_reason(self, kind: OutputKind, phase: OutputPhase) -> None:
+        """Forget why a running output was asked to stop, when that had no effect: whatever ends it later is something else."""
+        asked = self._reasons.get(kind)
+        is_ending = self._stopping[kind] or phase in {OutputPhase.STOPPING, OutputPhase.STUCK}
+        if asked is not None and not is_ending and asyncio.get_running_loop().time() - asked.at > STOP_S:
+            del self._reasons[kind]
 
     def guard(self, said: str = "started_at_the_computer") -> None:
         """Look at a stream that nobody here asked for: only this session's key may be on air. `said` goes into the log."""

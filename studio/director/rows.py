@@ -12,7 +12,7 @@ from incubator.ground.errors import N_
 from incubator.ground.jsons import loads
 from incubator.ground.notices.service import tell
 from incubator.ground.rights import Role
-from studio.director.journal import Alarmed, Closed, NotWiped
+from studio.director.journal import Alarmed, Closed, NotWiped, Stuck, stuck_key
 from studio.live_sessions.preparation import Reported, quarantine, report
 from studio.rigs.queries import COUNT, FACTS, RigFacts
 from studio.rigs.rules import Cleanliness
@@ -99,21 +99,24 @@ async def write_closed(entry: Closed) -> None:
     await poke(entry.rig)
 
 
-async def tell_alarmed(entry: Alarmed | NotWiped) -> None:
+FOREIGN_WORDS = N_("{room}: a stream was started at the computer, with a key that is not this session’s. It is stopped.")
+STUCK_WORDS = N_("{room}: OBS cannot end its recording. Restart OBS at the room’s computer; on air, after the show.")
+
+
+async def tell_alarmed(entry: Alarmed | NotWiped | Stuck) -> None:
     """Tell people, once per incident.
 
-    Operators hear of a stream that was started at a room's computer and is being stopped; merchant and operators of a key that
-    OBS kept, and that room is closed.
+    Operators hear of a stream that was started at a room's computer and is being stopped, and of a recording that OBS cannot
+    end; merchant and operators of a key that OBS kept, and that room is closed.
     """
     if isinstance(entry, NotWiped):
         await quarantine(entry.session, "not_wiped")
         return
     room = await database.fetchrow(
         "SELECT r.uid, u.name, u.name_en FROM rigs r JOIN units u ON u.id = r.unit WHERE r.id = $1", entry.rig)
+    once_key, words = (stuck_key(entry.span), STUCK_WORDS) if isinstance(entry, Stuck) else (f"alarm:{entry.uid}", FOREIGN_WORDS)
     for person in await accounts.house_people(Role.OPERATOR):
-        await tell(person, f"alarm:{entry.uid}",
-                   N_("{room}: a stream was started at the computer, with a key that is not this session’s. It is stopped."),
-                   {"room": room["name"], "room_en": room["name_en"]}, f"/rigs/{room['uid']}")
+        await tell(person, once_key, words, {"room": room["name"], "room_en": room["name_en"]}, f"/rigs/{room['uid']}")
 
 
 async def write_unarmed(rig_id: int, session: int) -> None:

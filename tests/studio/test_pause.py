@@ -144,6 +144,40 @@ async def test_a_recording_that_obs_cannot_end_says_so(studio: Studio, monkeypat
     await until(lambda: is_ended("asked"))
 
 
+TOLD = "SELECT person, link, read_at IS NULL AS unread FROM notices WHERE once_key LIKE 'stuck:%'"
+
+
+async def test_operators_hear_once_of_a_recording_that_obs_cannot_end_until_it_has(
+        studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await studio.owned()
+    await recording(studio)
+    machines = first._links.machines
+    machine = machines[studio.rig.id]
+    with monkeypatch.context() as patched:
+        hang(machine, patched)
+        place = await seat(studio.people.alice, await session_uid())
+        for _ in range(2):
+            assert (await command(studio.board, place, StopRecord())).code == "recording_stuck"
+        await until(lambda: database.fetchrow(TOLD))
+        await studio.end(first)
+        second = await studio.direct()
+        second._links.machines = machines
+        await studio.shows(lambda s: s.fence == 2 and s.record.phase == OutputPhase.LIVE)
+        assert await studio.board.snapshot(studio.rig.id, fresh_s=0)
+        assert (await command(studio.board, place, StopRecord())).code == "recording_stuck"  # found so by the next director too
+        await second.journal.flush()
+        assert [tuple(row) for row in await database.fetch(TOLD)] == [
+            (studio.people.olaf.person_id, f"/rigs/{studio.rig.uid}", True)]
+    machine.power_off()
+    machine.power_on()
+    await studio.shows(lambda s: s.record.phase == OutputPhase.STOPPED and s.link.is_online, 15)
+
+    async def is_settled() -> bool:
+        return [row["unread"] for row in await database.fetch(TOLD)] == [False]
+
+    await until(is_settled)
+
+
 async def test_a_recording_that_obs_cannot_end_does_not_keep_the_key_in_it(
         studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     director = await studio.owned()
