@@ -176,6 +176,40 @@ def ran(town: Town, show: Show) -> list[str]:
     return [row["scene"] or row["what"] for row in found]
 
 
+def test_a_phone_takes_over_at_once_from_a_dead_tablet(desk: Desk, phone: Phone, town: Town) -> None:
+    show = Show(desk, phone, town, 1)
+    take(show.tablet, "双人")
+    show.session.click("text=打开控制页")
+    english = desk.sign_in(desk.page(390, 844, is_mobile=True, locale="en-GB"), "Alice")
+    english.goto(show.session.url)
+    expect(show.session.locator("#lease-who")).to_have_text("平板在操控")
+    for _ in range(3):  # a tablet that reloads its page is not dead
+        show.tablet.reload()
+        show.tablet.wait_for_selector(".tile")
+        expect(show.tablet.locator("#lease-who")).to_have_text("你在操控")
+        expect(show.session.locator("#take-why")).to_be_hidden()
+        expect(show.session.locator("#take-word")).to_have_text("请求接管")
+    context = show.tablet.context
+    show.tablet.close()
+    expect(show.session.locator("#take-why")).to_have_text(re.compile(r"^平板已 \d+ 秒没有回应$"), timeout=PATIENCE_MS)
+    expect(show.session.locator("#take-word")).to_have_text("现在接管", timeout=PATIENCE_MS)
+    expect(english.locator("#take-word")).to_have_text("Take over now")
+    expect(english.locator("#take-why")).to_have_text(re.compile(r"^The tablet has not been heard for 1\d s$"))
+    desk.check_accessibility(show.session)
+    assert english.evaluate("document.documentElement.scrollWidth") == 390
+    show.session.tap("#take")
+    expect(show.session.locator("#lease-who")).to_have_text("你在操控")
+    take(show.session, "产品特写")
+    back = context.new_page()
+    back.goto("/tablet")
+    expect(back.locator("#lease-who")).to_have_text("Alice在操控")
+    back.tap("#take")
+    expect(show.session.locator("#ask-title")).to_have_text("平板（1 号间）想接管操控")
+    show.session.tap("#ask-hand")
+    expect(back.locator("#lease-who")).to_have_text("你在操控")
+    show.put_away()
+
+
 def test_a_killed_director_shows_everywhere_and_comes_back(desk: Desk, phone: Phone, town: Town) -> None:
     show = Show(desk, phone, town, 1)
     take(show.tablet, "双人")

@@ -150,7 +150,6 @@ export class Paint {
     this.show("stop", isMine && isRunning && output !== "record");
     this.show("start", isMine && !isRunning && output !== "record");
     this.show("record", isMine && isReady);
-    this.show("take", !isMine && Boolean(session.may && isReady));
     this.text("stop-word", output === "client" ? _("Stop sending") : _("Stop stream"));
     this.text("start-word", output === "client" ? _("Start sending") : _("Start stream"));
     const why = this.whyNoStart(rig, output);
@@ -193,7 +192,7 @@ export class Paint {
     else if (control?.asking) more = _("Asked; take over after 15 s");
     else if (control && !control.free && session.may) more = session.staff ? _("Take over by force") : _("Tap to ask for it");
     const gone = control && !isMine && !control.free ? unheard(this.state) : { seconds: 0, isLong: false };
-    if (gone.seconds && session.may) more = gone.isLong ? _("No sign for {n} s; tap to take over", { n: gone.seconds }) : _("No sign for {n} s", { n: gone.seconds });
+    if (gone.seconds && session.may) more = _("No sign for {n} s", { n: gone.seconds });
     const asker = control?.asked_by || control?.asked_device ? this.party(control.asked_by, control.asked_device) : "";
     if (asker) more = _("{name} asks to take over", { name: asker });
     this.text("lease-who", who);
@@ -203,6 +202,7 @@ export class Paint {
     const why = gone.seconds ? this.unheardWords(control, gone.seconds) : "";
     this.text("take-why", why);
     this.show("take-why", Boolean(why));
+    this.show("take", Boolean(session.may && control && (!this.isMine() || gone.isLong)));
     this.text("take-word", control?.free ? _("Take control") : control?.asking || gone.isLong ? _("Take over now") : session.staff ? _("Take over by force") : _("Ask to take over"));
     this.once("asked", asker, () => this.askDialog(asker));
   }
