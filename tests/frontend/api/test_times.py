@@ -1,11 +1,12 @@
 """Times in answers have one form, UTC with `Z`, whatever offset was asked with and whichever floor reckoned them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
 import pytest
 
+from booking.units.queries import UnitFacts
 from incubator.ground import clock
 from tests.booking.conftest import Rooms, at, booked
 from tests.frontend.api.conftest import ClientFor, check_problem, wish
@@ -14,6 +15,16 @@ from tests.frontend.pages.studio_rooms import make_room
 from tests.people import People
 
 PATH = "/api/v1/reservations"
+
+
+def there(moment: datetime) -> str:
+    """Return a time as a program in China writes it."""
+    return moment.astimezone(timezone(timedelta(hours=8))).isoformat()
+
+
+def asked(unit: UnitFacts, first: datetime, last: datetime, **more: object) -> dict[str, Any]:
+    """Return the body of a booking whose times are written there."""
+    return wish(unit) | {"starts_at": there(first), "ends_at": there(last)} | more
 
 
 def told_times(told: Any) -> list[str]:
@@ -35,9 +46,9 @@ def test_the_check_can_fail() -> None:
 
 
 async def test_each_read_tells_utc(rooms: Rooms, alice: httpx.AsyncClient, people: People, client_for: ClientFor) -> None:
-    made = (await alice.post(PATH, json=wish(rooms.one))).json()
+    made = (await alice.post(PATH, json=asked(rooms.one, at(10, day=1), at(12, day=1)))).json()
     room = await make_room(people, "L9")
-    day = {"from": at(8, day=1).isoformat(), "to": at(22, day=1).isoformat()}
+    day = {"from": there(at(9, day=1)), "to": there(at(21, day=1))}
     for address, query in ((PATH, {}), (f"{PATH}/{made['id']}", {}), ("/api/v1/availability", day),
                            (f"/api/v1/live-sessions/{room.session}", {})):
         answer = await alice.get(address, params=query)
@@ -48,9 +59,9 @@ async def test_each_read_tells_utc(rooms: Rooms, alice: httpx.AsyncClient, peopl
 
 
 async def test_each_write_tells_utc(rooms: Rooms, alice: httpx.AsyncClient, dora: httpx.AsyncClient) -> None:
-    hold = (await alice.post(PATH, json=wish(rooms.one, at(14), at(15), hold=True, page_key="p"))).json()
+    hold = (await alice.post(PATH, json=asked(rooms.one, at(14), at(15), hold=True, page_key="p"))).json()
     told = [hold, (await alice.post(f"{PATH}/{hold['id']}/confirm")).json()]
-    change = {"version": told[-1]["version"], "starts_at": at(15).isoformat(), "ends_at": at(16).isoformat()}
+    change = {"version": told[-1]["version"], "starts_at": there(at(15)), "ends_at": there(at(16))}
     told.append((await alice.patch(f"{PATH}/{hold['id']}", json=change)).json())
     told.append((await alice.post(f"{PATH}/{hold['id']}/extend", json={"minutes": 30})).json())
     with clock.frozen_at(at(15, 15)):
