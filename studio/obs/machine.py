@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from studio.obs import protocol
 from studio.obs.pictures import scene_picture
 from studio.obs.port import OutputKind, OutputState, Step, StepResult
@@ -295,7 +297,9 @@ class SimulatedMachine:
         return {"slotValue": self._notes.get(data["slotName"])}
 
     def _set_note(self, data: Data) -> None:
-        self._notes[data["slotName"]] = data["slotValue"]
+        """Keep a note as OBS 29 does: what is not ASCII is garbled."""
+        text = msgspec.json.encode(data["slotValue"]).decode("latin-1")
+        self._notes[data["slotName"]] = msgspec.json.decode(text)
 
     def _get_profiles(self, _: Data) -> dict[str, Any]:
         return {"currentProfileName": self.profile, "profiles": list(self._services)}

@@ -370,7 +370,7 @@ class ObsLink(Protocol):
         ...
 
     async def write_note(self, slot: str, value: Any) -> None:
-        """Leave a note in OBS itself, kept over its restarts (the fence lives there)."""
+        """Leave a note in OBS itself, kept over its restarts (the fence lives there); ASCII only, OBS 29 garbles the rest."""
         ...
 
     async def read_note(self, slot: str) -> Any:

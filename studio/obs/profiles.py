@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -76,11 +77,15 @@ async def _wipe_each(link: ObsLink, names: Sequence[str]) -> tuple[str, ...]:
 
 async def _read_note(link: ObsLink) -> KeyNote:
     found = await link.read_note(NOTE)
-    return KeyNote() if found is None else msgspec.convert(found, KeyNote)
+    if found is None:
+        return KeyNote()
+    note = msgspec.convert(found, KeyNote)
+    return KeyNote(tuple(unquote(name) for name in note.profiles), unquote(note.back))
 
 
 async def _write_note(link: ObsLink, note: KeyNote) -> None:
-    await link.write_note(NOTE, {"profiles": list(note.profiles), "back": note.back})
+    """Write the names in ASCII: OBS 29 gives all other characters of a note back garbled, and no profile has such a name."""
+    await link.write_note(NOTE, {"profiles": [quote(name) for name in note.profiles], "back": quote(note.back)})
 
 
 async def _carry(link: ObsLink, step: Step) -> dict[str, Any]:

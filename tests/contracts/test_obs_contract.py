@@ -208,6 +208,11 @@ async def test_a_note_is_kept(room: Room) -> None:
     assert await room.link.read_note("kaibo-fence") == {"fence": 7}
 
 
+async def test_what_is_not_ascii_in_a_note_is_garbled(room: Room) -> None:
+    await room.link.write_note("kaibo-words", {"plain": "abc%20", "other": "二"})
+    assert await room.link.read_note("kaibo-words") == {"plain": "abc%20", "other": "二".encode().decode("latin-1")}
+
+
 async def test_a_picture_of_a_scene_that_is_not_on_air(room: Room) -> None:
     picture = await room.link.screenshot(room.second, width=90)
     magic = {"image/jpeg": b"\xff\xd8\xff", "image/svg+xml": b"<svg"}[picture.content_type]

@@ -84,7 +84,7 @@ async def test_m18e_the_key_cannot_be_changed_until_stopped(real: Room) -> None:
 async def test_m18f_the_file_is_closed_later_than_the_answer(real: Room) -> None:
     path = await start_until_started(real.link, RECORD)
     assert path
-    await asyncio.sleep(0.8)
+    await true(lambda: Path(path).stat().st_size > 1000, 15)
     stopped = asyncio.create_task(stop_until_stopped(real.link, RECORD))
     await asyncio.sleep(0.02)
     assert real.link.output_state(RECORD) is not OutputState.STOPPED
@@ -190,3 +190,4 @@ def test_m3_one_message_without_a_password_aborts_this_obs(victim: ObsRig) -> No
     assert victim.obs
     assert victim.obs.wait(10) < 0
     stranger.shutdown()  # type: ignore[no-untyped-call]  # websocket-client is partly annotated
+    victim.start()

@@ -12,7 +12,7 @@ from obswebsocket import requests
 
 from studio.obs.errors import ObsRefused
 from studio.obs.outputs import start_until_started, stop_until_stopped
-from studio.obs.port import OutputKind, SceneChanged
+from studio.obs.port import OutputKind, SceneChanged, StudioModeChanged
 from studio.obs.websocket import ObsSocket
 from tests import obs_rig
 from tests.contracts.conftest import Room
@@ -90,7 +90,7 @@ async def test_m16_a_picture_shows_the_scene_not_the_program(real: Room, hand: O
     before = await seen(real, real.first)
     await start_until_started(real.link, OutputKind.RECORD)
     hand.call(requests.SetStudioModeEnabled(studioModeEnabled=True))
-    await asyncio.sleep(0.5)
+    await real.wait_for(lambda event: event == StudioModeChanged(on=True))
     show(False)
     try:
         await asyncio.sleep(1.2)
@@ -112,6 +112,7 @@ async def test_m17_a_film_that_is_not_on_air_is_missing_in_its_picture(real: Roo
     assert caught.value.code == 702
     await real.link.switch_scene(real.second)
     await real.wait_for(lambda event: event == SceneChanged(scene=real.second))
-    await asyncio.sleep(0.8)
-    assert min(await seen(real, real.second)) > 200  # white
+    async with asyncio.timeout(10):
+        while min(await seen(real, real.second)) <= 200:  # not white yet: the film has just begun
+            await asyncio.sleep(0.1)
     assert min(off_air) < 150

@@ -1,14 +1,18 @@
-"""What was measured on OBS 29 about profiles, scene collections and a pause in the first moment; it may kill this OBS."""
+"""What was measured on OBS 29 about profiles, scene collections and a pause in the first moment.
+
+Each of these may kill its OBS, so each has one of its own.
+"""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
 from obswebsocket import requests
 
-from studio.obs.errors import ObsError, OutputUnsettled
+from studio.obs.errors import LinkLost, ObsError, OutputUnsettled
 from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import Destination, LinkDown, ListChanged, Listing, OutputChanged, OutputKind, OutputState
 from studio.obs.profiles import note_key, read_profiles, wipe_noted
@@ -21,7 +25,7 @@ pytestmark = pytest.mark.obs
 OTHER = "另一个"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def victim() -> Iterator[ObsRig]:
     obs_rig.require(*obs_rig.NEEDED)
     with ObsRig() as rig:
@@ -52,7 +56,6 @@ async def test_m19c_a_key_belongs_to_a_profile_and_waits_there(victim: ObsRig, l
         assert await link.read_destination() == mine
         await link.wipe_destination()
         assert (await link.read_destination()).empty
-        await asyncio.to_thread(hand.call, requests.RemoveProfile(profileName=OTHER))
 
 
 async def test_m19c_a_noted_key_is_wiped_in_the_profile_where_it_waits(victim: ObsRig, link: RealObs) -> None:
@@ -66,7 +69,6 @@ async def test_m19c_a_noted_key_is_wiped_in_the_profile_where_it_waits(victim: O
     assert await wipe_noted(link, may_switch=False) == ("Untitled",)
     assert "key-a" in _files(victim)
     for _ in range(3):
-        await asyncio.sleep(0.2)
         assert await wipe_noted(link, may_switch=True) == ()
         await note_key(link)
     assert (await read_profiles(link)).current == OTHER, "what was in force is in force again"
@@ -74,15 +76,66 @@ async def test_m19c_a_noted_key_is_wiped_in_the_profile_where_it_waits(victim: O
     await asyncio.gather(polls, return_exceptions=True)
     assert link.alive
     assert "key-a" not in _files(victim)
+
+
+async def test_a_wipe_cut_short_by_the_death_of_obs_goes_on_after_its_restart(
+        victim: ObsRig, link: RealObs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The note in OBS outlives it: which profiles may hold a key, in whatever script, and which one to go back to."""
     with victim.client() as hand:
-        await asyncio.to_thread(hand.call, requests.SetCurrentProfile(profileName="Untitled"))
-        await asyncio.to_thread(hand.call, requests.RemoveProfile(profileName=OTHER))
+        for name in (OTHER, "第三个"):
+            await asyncio.to_thread(hand.call, requests.CreateProfile(profileName=name))
+            await note_key(link)
+            await link.write_destination(Destination(server="rtmp://merchant-a/live", key="key-a"))
+    await link.wipe_destination()
+
+    async def die() -> None:
+        await asyncio.to_thread(victim.kill)
+        raise LinkLost("killed", sent=True)
+
+    monkeypatch.setattr(link, "wipe_destination", die)
+    with pytest.raises(LinkLost):
+        await wipe_noted(link, may_switch=True)
+    assert "key-a" in _files(victim)
+    await asyncio.to_thread(victim.start)
+    again = RealObs(victim.host, victim.port, victim.password)
+    await again.connect()
+    await again.wipe_destination()
+    assert await wipe_noted(again, may_switch=True) == ()
+    assert (await read_profiles(again)).current == "第三个"
+    await again.close()
+    assert "key-a" not in _files(victim)
 
 
-async def _poll(link: RealObs) -> None:
+async def test_m21_our_changes_of_profile_survive_hard_reading(victim: ObsRig, link: RealObs) -> None:
+    """Asked for during a change, statistics killed this OBS in 9 of 22, and a panic is not held meanwhile."""
+    with victim.client() as hand:
+        await asyncio.to_thread(hand.call, requests.CreateProfile(profileName=OTHER))
+    heard = heard_on(link)
+    polls = [asyncio.create_task(_poll(link)) for _ in range(3)]
+    for n in range(40):
+        changing = asyncio.create_task(link.switch_profile(OTHER if n % 2 else "Untitled"))
+        await asyncio.sleep(0.005 * (n % 8))
+        assert all(one.done for one in await link.stand_by(obs_rig.STAND_BY, [obs_rig.MICROPHONE]))
+        await changing
+        await link.read_snapshot()  # lets the others have their turns
+    assert victim.obs
+    assert victim.obs.poll() is None
+    assert not [event for event in heard if isinstance(event, LinkDown)]
+    assert (await read_profiles(link)).current == OTHER
+    await link.close()
+    assert sum(await asyncio.gather(*polls)) > 20
+
+
+async def _poll(link: RealObs) -> int:
+    """Read as hard as the link lets us until it is closed; return how often."""
+    read = 0
     while link.alive:
-        await link.read_snapshot()
-        await link.screenshot(obs_rig.SCENES[0], width=90)
+        with suppress(ObsError):
+            await link.read_snapshot()
+            await link.screenshot(obs_rig.SCENES[0], width=90)
+            await link.read_destination()
+        read += 1
+    return read
 
 
 def _files(rig: ObsRig) -> str:
@@ -140,7 +193,5 @@ async def test_a_recording_that_obs_can_never_end_is_not_called_stopped(victim: 
         await stop_until_stopped(link, OutputKind.RECORD, deadline_s=3)
     except OutputUnsettled:
         assert (await link.read_outputs()).record.active
-        await asyncio.to_thread(victim.kill)
-        await asyncio.to_thread(victim.start)
     else:
         assert not (await link.read_outputs()).record.active

@@ -1,6 +1,7 @@
 """A key lies in one profile of OBS: when somebody changes the profile, none of it is left behind for the next party."""
 
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
@@ -44,7 +45,8 @@ def keys(machine: SimulatedMachine) -> dict[str, str]:
 
 
 def noted(machine: SimulatedMachine) -> Any:
-    return machine._notes[NOTE]
+    found = machine._notes[NOTE]
+    return {"profiles": [unquote(name) for name in found["profiles"]], "back": unquote(found["back"])}
 
 
 async def test_a_change_of_profile_is_seen_and_the_key_written_anew(studio: Studio) -> None:
