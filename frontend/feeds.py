@@ -305,7 +305,14 @@ class Console:
             if frame.kind == "snapshot":
                 self._tell_rig(Seen(wire.snapshot(frame.body), frame.age_s))
             elif frame.kind == "meters" and self._is_ours:
-                self._line.tell("meters", '{"type":"meters","meters":' + frame.body.decode() + "}")
+                self._tell_levels(frame.body)
+
+    def _tell_levels(self, body: bytes) -> None:
+        """Tell levels to those alone whose session they belong to."""
+        with suppress(msgspec.DecodeError):
+            found = wire.meters(body)
+            if found.session == self._place.session_id:
+                self._line.tell("meters", encode({"type": "meters", "meters": {"levels": found.levels}}))
 
     def _tell_rig(self, found: Seen) -> None:
         self._line.tell("rig", encode(rig_message(found, self._place)))

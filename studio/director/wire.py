@@ -332,9 +332,13 @@ class LevelNow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class MetersNow(msgspec.Struct, frozen=True):
-    """All inputs' levels at one moment."""
+    """All inputs' levels at one moment, for the pages of one session alone: 0 is nobody's, between sessions or after the cut-off.
+
+    They say for themselves whose they are: the snapshot that would tell it may be late or lost.
+    """
 
     levels: tuple[LevelNow, ...]
+    session: int = 0
     v: int = VERSION
 
 

@@ -40,7 +40,7 @@ async def test_a_stop_of_what_did_not_run_is_no_reason_for_what_comes(studio: St
     await outputs_of(studio, director).stop(OutputKind.RECORD, NOBODY, "former_session")
     await recording(studio)
     studio.machine(director).record.stop()
-    await until(lambda: is_ended("record", "stopped_at_the_computer"))
+    assert await until(lambda: is_ended("record", "stopped_at_the_computer"))
 
 
 async def test_a_stop_that_had_no_effect_is_no_reason_for_a_later_end(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ async def test_a_stop_that_had_no_effect_is_no_reason_for_a_later_end(studio: St
     director.owners[studio.rig.id]._touched.set()  # what is read now says that it goes on
     await until(lambda: OutputKind.STREAM not in outputs_of(studio, director)._reasons)
     machine.stream.stop()
-    await until(lambda: is_ended("stream", "stopped_at_the_computer"))
+    assert await until(lambda: is_ended("stream", "stopped_at_the_computer"))
 
 
 async def test_a_stop_that_takes_long_is_the_reason(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,4 +68,4 @@ async def test_a_stop_that_takes_long_is_the_reason(studio: Studio, monkeypatch:
     director.owners[studio.rig.id]._touched.set()
     await asyncio.sleep(0.7)  # it was read again, and may still be about to end
     machine.stream.stop()
-    await until(lambda: is_ended("stream", "asked"))
+    assert await until(lambda: is_ended("stream", "asked"))

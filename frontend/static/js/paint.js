@@ -192,7 +192,7 @@ export class Paint {
     else if (control?.asking) more = _("Asked; take over after 15 s");
     else if (control && !control.free && session.may) more = session.staff ? _("Take over by force") : _("Tap to ask for it");
     const gone = control && !isMine && !control.free ? unheard(this.state) : { seconds: 0, isLong: false };
-    if (gone.seconds && session.may) more = _("No sign for {n} s", { n: gone.seconds });
+    if (gone.seconds && session.may) more = session.staff && gone.isLong ? _("Take over: no sign for {n} s", { n: gone.seconds }) : _("No sign for {n} s", { n: gone.seconds });
     const asker = control?.asked_by || control?.asked_device ? this.party(control.asked_by, control.asked_device) : "";
     if (asker) more = _("{name} asks to take over", { name: asker });
     this.text("lease-who", who);

@@ -204,11 +204,20 @@ async def test_levels_are_told_to_those_alone_who_have_the_room(served: Served) 
     line = await served.wire(await served.cookie(served.people.alice))
     await line.message("rig")
 
-    async def levels() -> None:
-        await served.redis.publish(wire.meters_channel(served.room.rig.id), b'{"\xe4\xb8\xbb\xe6\x92\xad\xe9\xba\xa6":[-20.0,-18.0]}')
+    async def levels(session: int = served.room.session_id) -> None:
+        body = wire.MetersNow((wire.LevelNow("主播麦", -20.0, -18.0),), session)
+        await served.redis.publish(wire.meters_channel(served.room.rig.id), wire.encode(body))
 
     await levels()
-    assert "主播麦" in (await line.message("meters"))["meters"]
+    assert (await line.message("meters"))["meters"] == {"levels": [["主播麦", -20.0, -18.0]]}
+    for _ in range(5):  # of the next party, before any snapshot says that the room is theirs; of nobody; unreadable
+        await levels(served.room.session_id + 1)
+        await levels(0)
+        await served.redis.publish(wire.meters_channel(served.room.rig.id), b"{}")
+    with pytest.raises(TimeoutError):
+        await line.message("meters", 1)
+    await levels()
+    assert await line.message("meters")
     await served.says(plan=wire.PlanNow(session=served.room.session_id + 1, state="ready"))
     while (await line.message("rig"))["mine"]:
         pass
