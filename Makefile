@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 SOAK_MIN ?= 15
+WORKERS ?= 2
 PY := .venv/bin/python
 export PYTHON
 
@@ -10,7 +11,7 @@ export PYTHON
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
-	@echo "Variables: PYTHON=python3.12  HOST=127.0.0.1  PORT=8000  KAIBO_DATA=var  SOAK_MIN=15"
+	@echo "Variables: PYTHON=python3.12  HOST=127.0.0.1  PORT=8000  KAIBO_DATA=var  SOAK_MIN=15  WORKERS=2"
 
 run: install ## Install what is needed and serve everything on http://127.0.0.1:8000
 	@exec $(PY) -m frontend.run
@@ -23,7 +24,8 @@ dev:
 
 test: dev ## Run all tests (Chromium and OBS are installed by apt where that is allowed)
 	@tools/system_parts.sh
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --ignore=tests/journeys
+	$(PY) -m pytest tests/journeys
 
 lint: dev ## Check style, types, the staircase of imports, both languages
 	$(PY) -m ruff check .

@@ -36,7 +36,7 @@ from studio.live_sessions.queries import LiveSession
 PICTURE_HEADERS = {"Cache-Control": "private, max-age=300, immutable"}
 DAYS_SHOWN = 3
 FRESH_S = 0.8
-PATIENCE_S = 0.5  # with Redis; a page that waits for it longer would itself be late to say that nobody knows
+PATIENCE_S = 1.0  # with Redis: a page that waits longer would be late to say that nobody knows, a shorter wait cries at a hiccup
 
 
 async def seen_of(request: Any, rig_id: int | None) -> Seen | None:

@@ -21,6 +21,7 @@ from booking.reservations.service import Wish
 from booking.units import service as units
 from booking.units.queries import UnitFacts
 from booking.units.service import NewUnit
+from frontend.pages import live_session
 from incubator.ground import clock
 from incubator.ground.rights import Actor, house
 from tests.people import People
@@ -55,6 +56,12 @@ def tuesday() -> Iterator[None]:
     """Hold business time on Tuesday at 14:20."""
     with clock.frozen_at(NOW):
         yield
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no hiccup of the machine look like a Redis that is away."""
+    monkeypatch.setattr(live_session, "PATIENCE_S", 30.0)
 
 
 @pytest_asyncio.fixture
