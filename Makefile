@@ -24,8 +24,8 @@ dev:
 
 test: dev ## Run all tests (Chromium and OBS are installed by apt where that is allowed)
 	@tools/system_parts.sh
-	$(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --ignore=tests/journeys
-	$(PY) -m pytest tests/journeys
+	$(PY) -m pytest -m "not obs and not browser" --numprocesses=$(WORKERS) --dist=loadfile
+	$(PY) -m pytest -m "obs or browser"
 
 lint: dev ## Check style, types, the staircase of imports, both languages
 	$(PY) -m ruff check .

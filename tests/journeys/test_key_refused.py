@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Desk, Town
 from tests.journeys.test_tablet import session_page
 
+pytestmark = pytest.mark.browser
 SECRET = "stream-4f8z2qk1"
 EXPIRED = f"rtmp://push.example.com/live/{SECRET}?expire=1700000000"
 Phone = Callable[[str], Page]

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.journeys.conftest import Desk, Town
 from tests.obs_rig import PASSWORD as OBS_PASSWORD, SCENES, STAND_BY, Ingest, ObsRig, require
 
+pytestmark = pytest.mark.browser
 PATIENCE_MS = 30_000
 SECRET = "7f3kq9xywv"
 Phone = Callable[[str], Page]
@@ -306,6 +307,7 @@ def check_nothing_is_left(obs: ObsRig) -> None:
     assert [path.name for path in kept if SECRET.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.obs
 def test_real_obs_from_the_rig_page_to_the_proven_wipe(desk: Desk, phone: Phone, town: Town, obs: ObsRig) -> None:
     operator = desk.sign_in(desk.page(1440, 900, touch=False), "Olaf")
     bind(operator, town, obs)
