@@ -8,7 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
+from incubator.ground import clock
 from studio.obs import protocol
+from studio.obs.file_names import file_name
 from studio.obs.pictures import scene_picture
 from studio.obs.port import OutputKind, OutputState, Step, StepResult
 from studio.obs.simulated_meters import SimulatedSound
@@ -271,8 +273,8 @@ class SimulatedMachine:
 
     def _start_record(self, _: Data) -> None:
         folder = self._profile[("SimpleOutput", "FilePath")]
-        name = self._profile.get(("Output", "FilenameFormatting"), "%CCYY-%MM-%DD %hh-%mm-%ss")
-        self.record.start(f"{folder}/{name}.mkv")
+        pattern = self._profile.get(("Output", "FilenameFormatting"), "%CCYY-%MM-%DD %hh-%mm-%ss")
+        self.record.start(f"{folder}/{file_name(pattern, clock.now().astimezone())}.mkv")
 
     def _stop_record(self, _: Data) -> dict[str, Any]:
         self.record.stop()

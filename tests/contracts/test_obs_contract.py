@@ -1,6 +1,8 @@
 """What every OBS behind the port does alike, be it simulated, scripted or real."""
 
 import asyncio
+import re
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -259,3 +261,15 @@ async def test_a_closed_link_sends_nothing_and_says_so(room: Room) -> None:
         await room.link.switch_scene(room.second)
     assert not caught.value.sent
     assert not room.link.alive
+
+
+async def test_a_recording_is_named_by_the_machines_clock(room: Room) -> None:
+    await room.link.set_recording(file_name="R261124-00042-%CCYY%MM%DD-%hh%mm%ss")
+    before = datetime.now().astimezone()
+    await start_until_started(room.link, RECORD)
+    path = await stop_until_stopped(room.link, RECORD)
+    await room.link.set_recording(file_name="%CCYY-%MM-%DD %hh-%mm-%ss")
+    named = re.fullmatch(r"/.+/R261124-00042-(\d{8}-\d{6})\.mkv", path or "")
+    assert named, path
+    at = datetime.strptime(named[1], "%Y%m%d-%H%M%S").astimezone()
+    assert timedelta(seconds=-1) <= at - before < timedelta(seconds=10)

@@ -3,12 +3,14 @@
 import asyncio
 import itertools
 import logging
+from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, strategies as st
 
 from studio.obs.errors import LinkLost, ObsRefused, OutOfRange, Unreachable, closed, refused
+from studio.obs.file_names import file_name
 from studio.obs.keeper import LinkKeeper, waits
 from studio.obs.machine import SCENES, SOUNDS, SimulatedMachine
 from studio.obs.outputs import start_until_started, stop_until_stopped
@@ -173,3 +175,9 @@ async def test_a_request_without_its_field_is_refused_by_the_machine() -> None:
     result = (await link.run_steps([Step("SetInputMute")]))[0]
     assert (result.done, result.code) == (False, 300)
     await link.close()
+
+
+def test_a_file_is_named_with_obs_placeholders_and_nothing_of_the_pattern_stays() -> None:
+    at = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    assert file_name("R260304-00042-%CCYY%MM%DD-%hh%mm%ss", at) == "R260304-00042-20260304-050607"
+    assert file_name("%YY-%MM %H:%M 100%% %Q", at) == "26-03 05:06 100% Q"
