@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from frontend import formats, i18n, statics
+from frontend import formats, i18n, statics, ways
 
 static_file = statics.static_file
 TEMPLATES = Path(__file__).parent / "templates"
@@ -159,6 +159,7 @@ def make_environment(folder: Path = TEMPLATES, *, reload: bool = False) -> Envir
     env.globals |= {
         "_": _, "ngettext": counted, "translate": translated, "static": statics.url, "scripts": scripts, "share": share,
         "sentences": sentences, "pairs": pairs, "person": i18n.person, "drawing": drawing,
+        "ways": ways.ways_of,
         "htmx_config": HTMX_CONFIG, "lang": i18n.current_tag, "locale_code": i18n.current_code,
     }
     return env

@@ -28,9 +28,10 @@ from frontend.pages.phone_booking import again_href
 from frontend.pages.reservation_view import May, Row, code_hint, code_of, may, row_of, unit_name, who_of
 from frontend.pages.schedule import Frame, frame_of, hour_marks
 from frontend.views import AnyRequest, page
+from frontend.ways import looks_on, ways_of
 from incubator.ground import clock
 from incubator.ground.errors import N_
-from incubator.ground.rights import ROLE_NAMES, Actor, Role
+from incubator.ground.rights import ROLE_NAMES, Actor
 from incubator.invitations import queries as invitations
 from incubator.sites.queries import SiteFacts, first_site
 from studio.live_sessions import queries as live_sessions
@@ -41,6 +42,8 @@ SUGGESTED = 3
 DAYS_AHEAD = 4
 HOURS_APART = 3
 SOON = timedelta(minutes=30)
+GREETINGS = ((5, N_("Hello, {name}")), (12, N_("Good morning, {name}")), (18, N_("Good afternoon, {name}")),
+             (23, N_("Good evening, {name}")), (24, N_("Hello, {name}")))
 
 
 class Next(msgspec.Struct, frozen=True):
@@ -68,24 +71,24 @@ class Again(msgspec.Struct, frozen=True):
 
 
 class Act(msgspec.Struct, frozen=True):
-    """What can be done with a row: a link, or a form of one button."""
+    """What can be done: with the next booking a link, with a row of today a form of one button."""
 
     text: str
     href: str
     name: str
     kind: str = ""
-    post: bool = False
     busy: str = ""
     fields: Mapping[str, str] = {}
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One row: cause, date, verb."""
+    """One row, a link to its booking: cause, date, verb."""
 
     icon: str
     tone: str
     title: str
     text: str
+    href: str
     acts: Sequence[Act]
 
 
@@ -134,15 +137,14 @@ class Home(msgspec.Struct, frozen=True):
 async def home_page(request: AnyRequest) -> Response[Any]:
     """Show what the reader does now."""
     actor, site = signed_in(request), await first_site()
-    is_house = actor.may_read_all or (actor.has(Role.MENTOR) and not actor.merchant_ids)
-    home = await (house_home(actor, site) if is_house else merchant_home(actor, site))
+    home = await (house_home(actor, site) if looks_on(actor) else merchant_home(actor, site))
     return await page(request, "home.html", home=home, invitations=await invitations.received(actor), role_names=ROLE_NAMES)
 
 
 def greeting(actor: Actor, site: SiteFacts, now: datetime) -> str:
-    """Return a greeting that suits the hour."""
+    """Return a greeting that suits the hour of the site; at night one that suits any."""
     hour = now.astimezone(site.zone).hour
-    word = N_("Good morning, {name}") if hour < 12 else N_("Good afternoon, {name}") if hour < 18 else N_("Good evening, {name}")
+    word = next(word for till, word in GREETINGS if hour < till)
     return i18n.translate(word, {"name": i18n.person(actor.name, actor.name_latin)})
 
 
@@ -295,7 +297,8 @@ def _task(actor: Actor, one: ReservationFacts, code: str, now: datetime, *, is_o
     icon, tone, what = _on_air(one) if is_on_air else _condition(one, now)
     title = f"{hours_text(one.span)} {unit_name(one)} · {who_of(one)}"
     parts = [what, one.title, i18n.translate(N_("code {code}"), {"code": code}) if code and one.state == State.CONFIRMED else ""]
-    return Task(icon, tone, title, " · ".join(part for part in parts if part), _acts(actor, one, title, now))
+    href = f"/reservations/{one.uid}"
+    return Task(icon, tone, title, " · ".join(part for part in parts if part), href, _acts(actor, one, href, title, now))
 
 
 def _on_air(one: ReservationFacts) -> tuple[str, str, str]:
@@ -315,21 +318,21 @@ def _condition(one: ReservationFacts, now: datetime) -> tuple[str, str, str]:
     return "clock", "", i18n.translate(N_("check-in from {opens:time}"), {"opens": one.blocked.starts_at})
 
 
-def _acts(actor: Actor, one: ReservationFacts, title: str, now: datetime) -> list[Act]:
-    can, href = may(actor, one, now), f"/reservations/{one.uid}"
+def _acts(actor: Actor, one: ReservationFacts, href: str, title: str, now: datetime) -> list[Act]:
+    can = may(actor, one, now)
     fields = {"version": str(one.version)}
 
     def named(word: str) -> str:
         return f"{word}: {title}"
 
-    acts = [Act(i18n.gettext(N_("Open")), href, named(i18n.gettext(N_("Open"))), "ghost")]
+    acts = []
     if can.no_show and one.ends_at > now:
         word = i18n.gettext(N_("No-show"))
-        acts.append(Act(word, f"{href}/no-show", named(word), post=True, busy=i18n.gettext(N_("Marking")), fields=fields))
+        acts.append(Act(word, f"{href}/no-show", named(word), busy=i18n.gettext(N_("Marking")), fields=fields))
     if can.check_in and one.blocked.starts_at <= now:
         word = i18n.gettext(N_("Check in"))
         busy = i18n.gettext(N_("Checking in"))
-        acts.append(Act(word, f"{href}/check-in", named(word), "pri", post=True, busy=busy, fields=fields))
+        acts.append(Act(word, f"{href}/check-in", named(word), "pri", busy=busy, fields=fields))
     return acts
 
 
@@ -370,14 +373,9 @@ def _figures(today: Sequence[ReservationFacts], now: datetime) -> list[tuple[str
 
 
 def _links(actor: Actor) -> list[tuple[str, str, str]]:
-    """Return where this role works, as far as there is something."""
-    found = [("/reservations", "cal", i18n.gettext(N_("Bookings, with search"))),
-             ("/closures", "lock", i18n.gettext(N_("Closures"))), ("/merchants", "shop", i18n.gettext(N_("Merchants")))]
-    if actor.has(Role.OPERATOR, Role.ADMIN):
-        found.append(("/rigs", "cam", i18n.gettext(N_("Rigs"))))
-    if actor.has(Role.OPERATOR, Role.ADMIN, Role.AUDITOR):
-        found.append(("/jobs", "queue", i18n.gettext(N_("Jobs"))))
-    return found
+    """Return where this reader works besides this page and the schedule beside it."""
+    ways = [(way.href, way.icon, way.text) for way in ways_of(actor) if way.href not in ("/", "/days")]
+    return [*ways, ("/closures", "lock", i18n.gettext(N_("Closures")))]
 
 
 HANDLERS = (home_page,)

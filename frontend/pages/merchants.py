@@ -16,6 +16,7 @@ from frontend.pages.booking_sheet import uid_of
 from frontend.pages.booking_words import chip
 from frontend.pages.merchant_history import history_of
 from frontend.views import AnyRequest, app_redis, form, form_lists, page, see_other, whole
+from frontend.ways import knows_merchants
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
 from incubator.ground.audit.service import record_look
@@ -34,14 +35,16 @@ FORM_FIELDS = (*PROFILE_FIELDS, "status", "reason", "platform", "url", "opened_o
 
 @get("/merchants", include_in_schema=False)
 async def merchants_page(request: AnyRequest) -> Response[Any]:
-    """List the merchants that the actor may see."""
+    """List the merchants that the actor may see; who belongs to one and sees no other goes straight to it."""
     actor = signed_in(request)
     search, after = request.query_params.get("q", ""), request.query_params.get("after", "")
     rows = await queries.merchants(actor, search, after, limit=51)
+    if len(rows) == 1 and not (search or knows_merchants(actor)):
+        return see_other(request, f"/merchants/{rows[0].uid}")
     more = rows[49].name if len(rows) > 50 else ""
     return await page(request, "merchants.html", merchants=rows[:50], q=search, next=more,
                       can_register=rights.can_register(actor), kinds=rules.KINDS, statuses=rules.STATUSES,
-                      names_only=not actor.may_read_all and actor.has(Role.MENTOR))
+                      names_only=not actor.may_read_all and knows_merchants(actor))
 
 
 @get("/merchants/new", include_in_schema=False)

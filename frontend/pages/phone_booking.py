@@ -42,6 +42,7 @@ from incubator.ground.errors import N_, Conflict, Invalid, KaiboError
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 from incubator.sites.queries import SiteFacts, first_site
+from studio.destinations.rights import can_paste
 
 KINDS = ("live_room", "training_room", "meeting_room", "desk")
 DAYS_SHOWN = 14
@@ -187,16 +188,15 @@ async def done_page(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     actor, site = signed_in(request), await first_site()
     one = await reservations.reservation(actor, uid)
     view = await view_of(actor, site, one)
+    may_paste = can_paste(actor, one.merchant_id, one.person_id, one.unit_id, is_checked_in=False)
     return await page(request, "phone_done.html", done=view, day=day_text(one.starts_at), next=_next_steps(view, one.blocked),
-                      undo=await undo_of(actor, site, one))
+                      may_paste=may_paste, undo=await undo_of(actor, site, one))
 
 
 def _next_steps(view: View, blocked: Span) -> list[str]:
     steps = [i18n.translate(IN_AND_OUT, {"from_at": blocked.starts_at, "to_at": blocked.ends_at})]
     if view.code:
         steps.append(i18n.gettext(N_("Check in with the four digits on the room’s tablet")))
-    if view.is_live:
-        steps.append(i18n.gettext(N_("Paste the stream key on the booking’s page, before or while you are on air")))
     return steps
 
 

@@ -32,8 +32,14 @@ from incubator.ground.errors import N_, NotFound
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 from incubator.sites.queries import SiteFacts
+from studio.live_sessions.queries import LiveSession
 
 EXTENSIONS_MIN = (15, 30)
+UNDO_WORDS: Mapping[str, str] = {
+    "reserve": N_("Undo the booking"), "confirm": N_("Undo the booking"), "move": N_("Undo the change"),
+    "extend": N_("Undo the extension"), "cancel": N_("Undo the cancellation"), "mark_no_show": N_("Undo the no-show"),
+    "restore": N_("Cancel it again"),
+}
 DEEDS: Mapping[str, str] = {
     "reserve": N_("Booked"), "confirm": N_("Booked from a hold"), "move": N_("Changed"), "extend": N_("Extended"),
     "end_early": N_("Ended early"), "cancel": N_("Cancelled"), "mark_no_show": N_("Marked as no-show"),
@@ -156,6 +162,12 @@ def row_of(one: ReservationFacts) -> Row:
         near_day(one.starts_at), short_near_day(one.starts_at), hours_text(one.span), chip(one.state))
 
 
+def wants_key(live: LiveSession | None) -> bool:
+    """Tell whether this reader can paste the key that a session ahead still lacks."""
+    return (live is not None and live.output == "stream" and live.key is None and live.may_paste
+            and live.state in ("planned", "preparing", "waiting_for_key"))
+
+
 def short_near_day(moment: datetime) -> str:
     """Return `今天`, `明天`, `昨天` or `12-08`, for tables."""
     speech = i18n.speech()
@@ -263,12 +275,14 @@ async def undo_of(actor: Actor, site: SiteFacts, one: ReservationFacts) -> Undo 
     if not latest or latest[0].at + undoing.UNDO <= now:
         return None
     verb, url, version = latest[0].verb, f"/reservations/{one.uid}", {"version": str(one.version)}
+    word = i18n.gettext(UNDO_WORDS.get(verb, ""))
     if verb in ("reserve", "confirm", "restore") and can.cancel:
-        return Undo(f"{url}/cancel", version)
+        return Undo(f"{url}/cancel", version, word)
     if verb in ("cancel", "mark_no_show") and can.restore:
-        return Undo(f"{url}/restore", version)
+        return Undo(f"{url}/restore", version, word)
     if verb in ("move", "extend") and (can.move or can.extend):
-        return await _move_back(one, latest[0].before or {}, site)
+        back = await _move_back(one, latest[0].before or {}, site)
+        return msgspec.structs.replace(back, text=word)
     return None
 
 

@@ -23,7 +23,7 @@ from frontend.pages.booking_sheet import Wanted, sheet_of, space_of, uid_of, wan
 from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, refusal_text, span_text, status_of
 from frontend.pages.grid import Look, asked_day, can_book, show_day
 from frontend.pages.live_view import live_chip
-from frontend.pages.reservation_view import deeds_of, row_of, undo_of, unit_name, view_of
+from frontend.pages.reservation_view import deeds_of, row_of, undo_of, unit_name, view_of, wants_key
 from frontend.pages.twice import booked
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, whole
 from incubator.ground import clock
@@ -136,10 +136,19 @@ async def _show(request: AnyRequest, actor: Actor, uid: UUID, *, refusal: KaiboE
     live = await live_sessions.of_reservation(actor, uid) if one.unit_kind == "live_room" else None
     return await page(
         request, "reservation.html", status=200 if refusal is None else status_of(refusal), r=view,
-        history=await deeds_of(one), live=live, live_chip=live and live_chip(live), values=values or {},
-        errors={} if refusal is None else field_texts(refusal),
+        history=await deeds_of(one), live=live, live_chip=live and live_chip(live), wants_key=wants_key(live),
+        values=values or {}, errors={} if refusal is None else field_texts(refusal),
         refusal="" if refusal is None or is_form else refusal_text(refusal),
         undo=await undo_of(actor, site, one) if done else None, alternatives=others(instead[:4], site), done_text=done)
+
+
+@get("/reservations/{uid:uuid}/key", include_in_schema=False)
+async def key_place(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Go to where the stream key is pasted; the session is made a moment after its booking, till then the booking is shown."""
+    actor = signed_in(request)
+    one = await queries.reservation(actor, uid)
+    live = await live_sessions.of_reservation(actor, one.uid)
+    return see_other(request, f"/live-sessions/{live.uid}#key-text" if live else f"/reservations/{one.uid}")
 
 
 async def _instead(site: SiteFacts, one: ReservationFacts) -> list[Alternative]:
@@ -289,4 +298,5 @@ def _filters(site: SiteFacts, state: str, when: str) -> Filters:
     return Filters(states=states)
 
 
-HANDLERS = (check, hold, release, book, reservation_page, move, extend, end, cancel, no_show, check_in, restore, list_page)
+HANDLERS = (check, hold, release, book, reservation_page, key_place, move, extend, end, cancel, no_show, check_in, restore,
+            list_page)

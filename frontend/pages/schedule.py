@@ -28,7 +28,7 @@ LEAST_STEPS_FOR_TEXT = 9
 DAY_MIN = 24 * 60
 CLOCK = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(0, DAY_MIN + 1, 5)]
 HOLDING = {"held": "held", "pending": "pending"}
-HELD, TAKEN, UNTITLED, OVER_WORD, JOINT = N_("On hold"), N_("Taken"), N_("Without title"), N_("over"), N_(", ")
+HELD, TAKEN, OWN, OVER_WORD, JOINT = N_("On hold"), N_("Taken"), N_("The centre’s own"), N_("over"), N_(", ")
 UNTIL = N_("to {time:time}")
 NEWLINE, NBSP = "\n", "\xa0"
 # how near an hour's label may come to the pill that tells the time, in steps; the module measures it anew
@@ -215,7 +215,7 @@ class Painter:
         is_even = local.utcoffset() == end.utcoffset()  # else the clocks change within the frame, and each time is told anew
         self._minute = local.hour * 60 + local.minute if is_even else None
         self._states = {state: str(escape(i18n.gettext(word))) for state, (_, _, word) in CHIPS.items()}
-        self._words = {word: str(escape(i18n.gettext(word))) for word in (HELD, TAKEN, UNTITLED, OVER_WORD, JOINT)}
+        self._words = {word: str(escape(i18n.gettext(word))) for word in (HELD, TAKEN, OWN, OVER_WORD, JOINT)}
         self._escaped: dict[str, str] = {}
 
     def lane(self, blocks: Iterable[Taken], room: str, is_mine: Callable[[Taken], bool]) -> Markup:
@@ -301,12 +301,12 @@ class Painter:
         return f' aria-label="{told}{joint}{state}"' if state else f' aria-label="{told}"'
 
     def _texts(self, one: Taken, hours: str) -> tuple[str, str]:
-        """Return what stands on a block, first line and the lines below, escaped."""
+        """Return what stands on a block, first line and the lines below, escaped; without title it is named for whom it is."""
         if one.state == "held":
             left = one.hold_until and formats.stopwatch(max(one.hold_until - self._now, timedelta()), i18n.speech())
             return self._words[HELD], left or hours
         if not one.title:
-            return self._safe(one.merchant_name) or self._words[UNTITLED], hours
+            return self._safe(one.merchant_name) or self._words[OWN], hours
         below = self._safe(one.merchant_name)
         return self._safe(one.title), f"{below}{NEWLINE}{hours}" if below and hours else below or hours
 

@@ -6,7 +6,8 @@ import msgspec
 
 
 class Undo(msgspec.Struct, frozen=True):
-    """A form that takes a change back."""
+    """A form that takes a change back; `text` is what its button says, empty for the plain word."""
 
     action: str
     fields: Mapping[str, str]
+    text: str = ""

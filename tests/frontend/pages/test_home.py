@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from booking.reservations import queries
 from incubator.ground import clock, database
 from tests.frontend.pages.conftest import Centre
@@ -33,6 +35,30 @@ async def test_staff_see_who_is_due(centre: Centre, visit: Any) -> None:
     assert f'action="/reservations/{made.uid}/check-in"' in page.text
     assert f'action="/reservations/{made.uid}/no-show"' in page.text
     assert "现场预约" in page.text
+
+
+async def test_a_row_of_today_is_a_link_and_its_buttons_are_deeds(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice, day="2026-11-24", starts="18:00", ends="19:00")
+    page = (await (await visit(centre.people.dora)).get("/")).text
+    row = page[page.index('<article class="task goes">'):page.index("</article>")]
+    assert f'<h3><a href="/reservations/{made.uid}">' in row
+    assert 'class="btn' not in row
+
+
+@pytest.mark.parametrize(("at", "said"), [
+    ("00:01", "Dora，您好"), ("04:59", "Dora，您好"), ("05:00", "Dora，上午好"), ("12:00", "Dora，下午好"), ("18:00", "Dora，晚上好"),
+    ("23:30", "Dora，您好")])
+async def test_the_greeting_goes_by_the_sites_clock(centre: Centre, visit: Any, at: str, said: str) -> None:
+    with clock.frozen_at(centre.at(at)):
+        assert said in (await (await visit(centre.people.dora)).get("/")).text
+
+
+async def test_home_leads_wherever_one_works(centre: Centre, visit: Any) -> None:
+    for actor in (centre.people.dora, centre.people.mia):
+        page = (await (await visit(actor)).get("/")).text
+        links = page[page.index('aria-labelledby="go"'):]
+        for href in ("/rigs", "/devices", "/reservations", "/closures", "/merchants"):
+            assert f'href="{href}"' in links
 
 
 async def test_an_auditor_reads_and_does_nothing(centre: Centre, visit: Any) -> None:

@@ -28,6 +28,14 @@ async def test_it_works(people: People, client_for: Callable[[Any], Any]) -> Non
     assert "Alice" in page.text
 
 
+async def test_who_belongs_to_one_merchant_goes_straight_to_it(people: People, client_for: Callable[[Any], Any]) -> None:
+    alice = await client_for(people.alice)
+    answer = await alice.get("/merchants")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/merchants/{people.sunrise_uid}")
+    assert (await alice.get("/merchants", params={"q": "朝阳"})).status_code == 200
+    assert (await (await client_for(people.mia)).get("/merchants")).status_code == 200
+
+
 async def test_a_stranger_sees_nothing(people: People, client_for: Callable[[Any], Any]) -> None:
     client = await client_for(people.charlie)
     assert (await client.get(f"/merchants/{people.sunrise_uid}")).status_code == 404

@@ -24,6 +24,9 @@ async def test_it_works(centre: Centre, visit: Any) -> None:
     assert made.merchant_id == centre.people.sunrise_id
     assert made.number in done.text
     assert await queries.check_in_code(centre.people.alice, made.uid) in done.text
+    assert f'<a href="/reservations/{made.uid}/key">贴推流码</a>，开播前' in done.text
+    dora = await visit(centre.people.dora)
+    assert "推流码由商家自己贴" in (await dora.get(f"/book/done/{made.uid}")).text
 
 
 async def test_a_second_tap_leads_to_the_booking_of_the_first(centre: Centre, visit: Any) -> None:

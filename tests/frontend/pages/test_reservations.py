@@ -12,6 +12,8 @@ from incubator.ground import clock, database
 from incubator.ground.values import Span
 from studio.live_sessions.preparation import follow
 from tests.frontend.pages.conftest import DAY, Centre, uid_in
+from tests.frontend.pages.studio_rooms import make_room
+from tests.people import People
 
 
 def fields(centre: Centre, **other: object) -> dict[str, object]:
@@ -246,7 +248,48 @@ async def test_undo_of_an_extension_and_of_a_no_show(centre: Centre, visit: Any)
         ended = await alice.post(f"/reservations/{made.uid}/end", version=5)
         page = (await alice.get(ended.headers["location"])).text
         assert "已结束" in page
-        assert ">撤销<" not in page
+        assert "撤销" not in page
+
+
+@pytest.mark.parametrize(("deed", "fields", "word"), [
+    ("move", {"date": DAY, "start": "13:00", "to": "15:00"}, "撤销改动"), ("cancel", {}, "撤销取消")])
+async def test_an_undo_names_what_it_takes_back(centre: Centre, visit: Any, deed: str, fields: dict[str, str], word: str) -> None:
+    made = await centre.book(centre.people.alice)
+    visitor = await visit(centre.people.alice)
+    assert ">撤销预约<" in (await visitor.get(f"/reservations/{made.uid}?done=booked")).text
+    named = fields and {"space": str(centre.rooms[0].uid), "title": "铁棍山药专场", **fields}
+    toast = await visitor.post(f"/reservations/{made.uid}/{deed}", partial=True, version=made.version, **named)
+    assert toast.status_code == 200
+    assert f">{word}<" in toast.text
+    assert "撤销预约" not in toast.text
+
+
+async def test_a_booking_without_title_says_its_room_once(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice, title="")
+    page = (await (await visit(centre.people.alice)).get(f"/reservations/{made.uid}")).text
+    head = page[page.index("<h1>"):page.index("</p></div></div>", page.index("<h1>"))]
+    assert head.count("1 号间") == 1
+    titled = await centre.book(centre.people.alice, 1)
+    assert "2 号间 · " in (await (await visit(centre.people.alice)).get(f"/reservations/{titled.uid}")).text
+
+
+async def test_the_way_to_the_key_leads_to_its_field(people: People, visit: Any) -> None:
+    room = await make_room(people)
+    alice = await visit(people.alice)
+    page = (await alice.get(f"/reservations/{room.booking.uid}")).text
+    assert f'href="/live-sessions/{room.session}#key-text">贴推流码' in page
+    answer = await alice.client.get(f"/reservations/{room.booking.uid}/key")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/live-sessions/{room.session}#key-text")
+    assert 'id="key-text"' in (await alice.get(f"/live-sessions/{room.session}")).text
+    dora = await visit(people.dora)
+    assert "#key-text" not in (await dora.get(f"/reservations/{room.booking.uid}")).text
+
+
+async def test_before_there_is_a_session_the_way_to_the_key_leads_to_the_booking(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice)
+    answer = await (await visit(centre.people.alice)).client.get(f"/reservations/{made.uid}/key")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/reservations/{made.uid}")
+    assert (await (await visit(centre.people.charlie)).client.get(f"/reservations/{made.uid}/key")).status_code == 404
 
 
 async def test_an_undo_that_came_too_late(centre: Centre, visit: Any) -> None:
@@ -262,7 +305,7 @@ async def test_an_undo_that_came_too_late(centre: Centre, visit: Any) -> None:
     assert plain.status_code == 409
     assert 'id="refused"' in plain.text
     with clock.frozen_at(centre.at("14:31", "2026-11-24")):
-        assert ">撤销<" not in (await visitor.get(f"/reservations/{made.uid}?done=cancelled")).text
+        assert "撤销" not in (await visitor.get(f"/reservations/{made.uid}?done=cancelled")).text
 
 
 async def test_a_booking_in_a_closure_says_so_and_what_would_work(centre: Centre, visit: Any) -> None:
