@@ -12,16 +12,18 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from markupsafe import Markup
 
 from booking.reservations import queries as reservation_queries, service as reservations
+from booking.reservations.rules import STANDING
 from frontend import feeds, i18n
 from frontend.auth import actor_or_device, signed_in, who
 from frontend.composition import AWAY
 from frontend.errors import status_of
 from frontend.pages.booking_words import Chip, day_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
-from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, live_chip, view_of
+from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, LiveView, live_chip, state_of, view_of
+from frontend.pages.reservation_view import wants_key
 from frontend.views import ANSWERS_JSON, AnyRequest, form, fragment, is_htmx, mark_of, page, see_other, whole
 from incubator.ground import clock
-from incubator.ground.errors import Invalid, KaiboError, NotFound
+from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 from incubator.merchants.rules import PLATFORMS
@@ -64,14 +66,24 @@ async def _parts(request: AnyRequest, uid: UUID, **extra: Any) -> dict[str, Any]
         "outputs": [(value, i18n.gettext(name), i18n.gettext(OUTPUT_NOTES[value])) for value, name in OUTPUT_NAMES.items()],
         "platforms": [(value, i18n.gettext(name)) for value, name in PLATFORMS.items()],
         "aired": timedelta(seconds=session.seconds_on_air()), "recorded": timedelta(seconds=session.seconds_recorded()),
-        "needs_sign_out": has_client_span and session.account_left_at is None, "key_error": "", "error": "", "done_text": "",
+        "needs_sign_out": has_client_span and session.account_left_at is None,
+        "key_error": "", "error": "", "done_text": "", "undo": None,
     } | extra
 
 
 @get("/live-sessions/{uid:uuid}", include_in_schema=False)
 async def live_session_page(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     """Show one session."""
-    return await page(request, "live_session.html", **await _parts(request, uid))
+    context = await _parts(request, uid)
+    return await page(request, "live_session.html", **context | {"done_text": _done_text(request, context["v"])})
+
+
+def _done_text(request: AnyRequest, view: LiveView) -> str:
+    """Return what was just done, as the address says; of the key only as much as is true now."""
+    done = request.query_params.get("done", "")
+    if done == "key" and view.key_state == "kept":
+        return i18n.gettext(N_("Key saved."))
+    return i18n.gettext(N_("Key removed.")) if done == "forget-key" and view.key_state == "none" else ""
 
 
 @get("/live-sessions/{uid:uuid}/parts", include_in_schema=False)
@@ -109,7 +121,7 @@ async def paste_key(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
         await destinations.paste(signed_in(request), uid, fields.get("text", ""), version=_version(fields))
     except KaiboError as error:
         return await _again(request, uid, error, of_key=True)
-    return see_other(request, f"/live-sessions/{uid}")
+    return see_other(request, f"/live-sessions/{uid}?done=key")
 
 
 @post("/live-sessions/{uid:uuid}/output", include_in_schema=False)
@@ -135,7 +147,7 @@ async def act_on_session(request: AnyRequest, uid: FromPath[UUID], act: FromPath
         await verb(signed_in(request), uid, fields)
     except KaiboError as error:
         return await _again(request, uid, error)
-    return see_other(request, f"/live-sessions/{uid}")
+    return see_other(request, f"/live-sessions/{uid}?done={act}")
 
 
 async def _extend(actor: Actor, uid: UUID, fields: dict[str, str]) -> None:
@@ -216,6 +228,17 @@ async def scene_picture(request: AnyRequest, uid: FromPath[UUID], index: FromPat
     return Response(picture.data, media_type=picture.content_type, headers=PICTURE_HEADERS)
 
 
+@get("/reservations/{uid:uuid}/live", include_in_schema=False)
+async def reservation_live(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
+    """Return the session's line on its booking's page again, until the session has followed the booking."""
+    actor = signed_in(request)
+    one = await reservation_queries.reservation(actor, uid)
+    live = await live_sessions.of_reservation(actor, uid)
+    if live is None and one.state in STANDING:
+        return Response(None, status_code=204)
+    return fragment(request, "_reservation_live.html", live=live, live_chip=live and live_chip(live), wants_key=wants_key(live))
+
+
 @get("/live", include_in_schema=False)
 async def live_list(request: AnyRequest, day: FromQuery[str] = "") -> Response[Any]:
     """Show the sessions of those acted for by days: what runs or comes first; of the whole house three days at a time."""
@@ -227,7 +250,7 @@ async def live_list(request: AnyRequest, day: FromQuery[str] = "") -> Response[A
         first = day_of(day) or today
         last = first + timedelta(days=DAYS_SHOWN - 1)
         found = await live_sessions.sessions_between(actor, site.id, site.day(first).starts_at, site.day(last).ends_at)
-    rows = [_row(one) for one in found if one.state != "cancelled"]
+    rows = [_row(one) for one in found if state_of(one) != "cancelled"]
     return await page(
         request, "live_sessions.html", coming=_by_days((one for one in rows if not one.is_over), site),
         past=_by_days((one for one in rows if one.is_over), site, newest_first=True), is_house=actor.merchant_id is None,
@@ -246,7 +269,7 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def is_over(self) -> bool:
         """Tell whether nothing more comes of it."""
-        return self.session.state == "ended"
+        return state_of(self.session) == "ended"
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -271,5 +294,5 @@ def _by_days(rows: Iterable[Row], site: SiteFacts, *, newest_first: bool = False
 
 HANDLERS = [
     live_session_page, live_session_parts, paste_key, choose_output, act_on_session, control_page, control_socket, control_state,
-    control_command, scene_picture, live_list,
+    control_command, scene_picture, reservation_live, live_list,
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from booking.reservations.rules import STANDING
 from frontend import formats, i18n
 from frontend.pages.booking_words import Chip
 from frontend.pages.control_state import Around, extensions, ms, room_name
@@ -16,6 +17,7 @@ from incubator.ground.values import Span
 from studio.control.switchboard import Seen
 from studio.director.wire import OutputPhase, RigSnapshot
 from studio.live_sessions.queries import AsRun, LiveSession
+from studio.live_sessions.rules import OVER
 
 OUTPUT_NAMES = {"stream": N_("Stream"), "client": N_("Platform client"), "record": N_("Record only")}
 OUTPUT_NOTES = {
@@ -36,13 +38,22 @@ HAPPENED = {
     "director_gone": N_("Nothing served the room; last seen running then"),
 }
 CHIPS: Mapping[str, tuple[str, str, str]] = {
+    "saving": ("info", "clock", N_("Key being written")), "returning": ("info", "clock", N_("Being restored")),
+    "closing": ("info", "clock", N_("Being closed")),
     "planned": ("line", "clock", N_("Planned")), "preparing": ("info", "clock", N_("Preparing")),
     "waiting_for_key": ("wait", "key", N_("Waiting for key")), "ready": ("ok", "check", N_("Ready")),
     "failed": ("alarm", "alert", N_("Not ready")), "ended": ("", "flag", N_("Over")), "cancelled": ("line", "x", N_("Cancelled")),
 }
+MOVING = frozenset({"saving", "returning", "closing", "preparing"})  # states that pass by themselves within moments
 STUCK_WAY = N_("OBS has to be restarted at the room’s computer. Call staff.")
 ENDING = timedelta(minutes=10)
 STALE_S = 2.0
+
+
+class LiveChip(Chip, frozen=True):
+    """How far a session is, in one word; `is_moving`: that changes by itself within moments."""
+
+    is_moving: bool = False
 
 
 class Hero(msgspec.Struct, frozen=True):
@@ -67,6 +78,7 @@ class LiveView(msgspec.Struct, frozen=True):
     """Everything that the page shows of a session; `stage` is before, live or after."""
 
     session: LiveSession
+    state: str
     room: str
     span: Span
     stage: str
@@ -81,13 +93,50 @@ class LiveView(msgspec.Struct, frozen=True):
     key_state: str
     is_streaming: bool
 
+    @property
+    def is_moving(self) -> bool:
+        """Tell whether it changes by itself within moments, so that the page looks more often."""
+        return self.state in MOVING
 
-def live_chip(session: LiveSession) -> Chip:
+
+def state_of(session: LiveSession) -> str:
+    """Return how far a session is, never against its booking, which the session's own row follows a moment later.
+
+    Beside the states of the row: `returning`, its booking stands again; `closing`, its booking was ended; `saving`, its key is
+    kept and OBS has not confirmed it yet.
+    """
+    if session.reservation_state in STANDING:
+        if session.state == "cancelled":
+            return "returning"
+        is_kept = session.output == "stream" and session.key is not None
+        return "saving" if session.state == "waiting_for_key" and is_kept else session.state
+    if session.is_over:
+        return session.state
+    return "closing" if session.reservation_state == "finished" else "cancelled"
+
+
+def state_now(session: LiveSession, snapshot: RigSnapshot | None) -> str:
+    """Return how far a session is: what its director says now wins over what it wrote down, unless the key is newer."""
+    state, key = state_of(session), session.key
+    if session.output != "stream" or state not in {"preparing", "waiting_for_key", "saving", "ready"}:
+        return state
+    if key is None:
+        return "waiting_for_key" if state == "ready" else state
+    if snapshot is None or snapshot.plan.session != session.id:
+        return state
+    if snapshot.at < key.pasted_at:
+        return "saving"
+    said = snapshot.plan.state
+    return said if said in {"preparing", "ready"} else "saving" if said == "waiting_for_key" else state
+
+
+def live_chip(session: LiveSession) -> LiveChip:
     """Return how far a session is, in one word; red while something is sent, as its director wrote it down."""
     if session.is_sending:
-        return Chip("air", "", i18n.gettext(N_("Picture sent") if session.output == "client" else N_("Streaming")))
-    kind, icon, word = CHIPS[session.state]
-    return Chip(kind, icon, i18n.gettext(word))
+        return LiveChip("air", "", i18n.gettext(N_("Picture sent") if session.output == "client" else N_("Streaming")))
+    state = state_of(session)
+    kind, icon, word = CHIPS[state]
+    return LiveChip(kind, icon, i18n.gettext(word), state in MOVING)
 
 
 def heard(seen: Seen | None, stale_s: float = STALE_S) -> RigSnapshot | None:
@@ -97,15 +146,16 @@ def heard(seen: Seen | None, stale_s: float = STALE_S) -> RigSnapshot | None:
 
 def hero_of(session: LiveSession, snapshot: RigSnapshot | None) -> Hero:
     """Return the state in one glance: what the machine said wins over what is planned."""
-    if session.is_over:
-        return _after(session)
+    state = state_now(session, snapshot)
+    if state in OVER:
+        return _after(session, state)
     if snapshot is not None and snapshot.plan.session == session.id:
         on_air = _on_air(session, snapshot)
         if on_air is not None:
             return on_air
     elif session.is_sending:
         return _lost()
-    return _before(session)
+    return _before(session, state)
 
 
 def _lost() -> Hero:
@@ -149,6 +199,9 @@ def recording_words(phase: OutputPhase) -> tuple[str, str, str]:
 BEFORE: dict[str, tuple[str, str, str, str]] = {
     "waiting_for_key": ("wait", "key", N_("Waiting for key"), N_(
         "Picture and sound are ready. Press “Go live” on the platform and paste the address below.")),
+    "saving": ("", "clock", N_("Key saved, being written to OBS"), N_("It is read back there; then this page says “Ready”.")),
+    "returning": ("", "clock", N_("Being restored"), N_("The booking stands again; its session follows in a moment.")),
+    "closing": ("", "clock", N_("Being closed"), N_("Everything is stopped and the key is wiped from OBS.")),
     "preparing": ("", "clock", N_("Preparing"), N_("OBS is being set up for this session.")),
     "ready/stream": ("ok", "check", N_("Ready"), N_("Written to OBS and verified. Press “Start stream” on the tablet.")),
     "ready/client": ("ok", "cam", N_("Ready · platform client"), N_(
@@ -156,26 +209,28 @@ BEFORE: dict[str, tuple[str, str, str, str]] = {
     "ready/record": ("ok", "rec", N_("Ready · record only"), N_("No key needed. Press “Record” on the tablet.")),
     "planned/key": ("", "clock", N_("Not prepared yet"), N_(
         "You can paste the key already; the room is prepared shortly before.")),
+    "planned/kept": ("", "clock", N_("Not prepared yet"), N_(
+        "The key is kept; it is written to OBS when the room is prepared, shortly before.")),
     "planned": ("", "clock", N_("Not prepared yet"), N_("The room is prepared shortly before the start.")),
 }
 
 
-def _before(session: LiveSession) -> Hero:
-    if session.state == "failed":
+def _before(session: LiveSession, state: str) -> Hero:
+    if state == "failed":
         why = reason_text(session.reason_code, session.reason_params)
         return Hero("alarm", "alert", i18n.translate(N_("Not ready")), why)
-    name = session.state
+    name = state
     if name == "ready":
         name = f"ready/{session.output}"
-    elif name == "planned" and session.output == "stream" and session.key is None:
-        name = "planned/key"
+    elif name == "planned" and session.output == "stream":
+        name = "planned/key" if session.key is None else "planned/kept"
     kind, icon, title, text = BEFORE[name]
     return Hero(kind, icon, i18n.gettext(title), i18n.gettext(text))
 
 
-def _after(session: LiveSession) -> Hero:
+def _after(session: LiveSession, state: str) -> Hero:
     tell = i18n.translate
-    if session.state == "cancelled":
+    if state == "cancelled":
         return Hero("", "x", tell(N_("Cancelled")), "")
     if session.key_is_left and session.key_reset_at is not None:
         return Hero("ok", "check", tell(N_("The key was reset on the platform")), tell(N_(
@@ -193,7 +248,7 @@ def key_state(session: LiveSession) -> str:
     """Return what to show of the key: none (a form), kept, locked, wiped, left, hidden."""
     if session.output != "stream":
         return "hidden"
-    if session.is_over:
+    if state_of(session) in {*OVER, "closing"}:
         return "hidden" if session.key is None else "wiped" if session.key.wiped_at else "left"
     return "none" if session.key is None else "kept"
 
@@ -220,12 +275,13 @@ def view_of(found: Around, seen: Seen | None, lines: Sequence[AsRun]) -> LiveVie
     is_today = found.follower is not None and speech.date_of(found.follower.starts_at) == speech.today()
     follower = found.follower if is_today else None
     hero = hero_of(session, snapshot)
-    stage = "after" if session.is_over else "live" if is_running(session, snapshot) else "before"
-    is_over = stage == "after"
+    state = state_now(session, snapshot)
+    is_over = state in {*OVER, "closing"}
+    stage = "after" if is_over else "live" if is_running(session, snapshot) else "before"
     left = session.ends_at - clock.now()
     return LiveView(
-        session=session, room=room_name(session.unit_name, session.unit_name_en), span=Span(session.starts_at, session.ends_at),
-        stage=stage, hero=hero,
+        session=session, state=state, room=room_name(session.unit_name, session.unit_name_en),
+        span=Span(session.starts_at, session.ends_at), stage=stage, hero=hero,
         needs_key=session.output == "stream" and session.key is None and session.may_paste and not is_over,
         extensions=tuple(extensions(found)) if session.checked_in_at is not None and not is_over else (),
         is_ending=left < ENDING, has_begun=session.starts_at <= clock.now(),

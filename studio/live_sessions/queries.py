@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from booking.reservations.rights import sees_code
+from booking.reservations.rules import STANDING
 from incubator.ground import clock, database
 from incubator.ground.errors import NotFound
 from incubator.ground.jsons import loads
@@ -235,8 +236,8 @@ async def of_merchant(actor: Actor, merchant_id: int, limit: int = 50) -> list[L
 async def sessions_between(actor: Actor, site_id: int, starts_at: datetime, ends_at: datetime) -> list[LiveSession]:
     """Return a site's sessions that touch a stretch of time, by start, as far as this actor sees them."""
     return await _read(
-        actor, "v.site = $1 AND v.starts_at < $3 AND v.ends_at > $2 AND s.state <> 'cancelled' ORDER BY v.starts_at, v.unit",
-        site_id, starts_at, ends_at)
+        actor, "v.site = $1 AND v.starts_at < $3 AND v.ends_at > $2 AND (s.state <> 'cancelled' OR v.state = ANY($4))"
+        " ORDER BY v.starts_at, v.unit", site_id, starts_at, ends_at, list(STANDING))
 
 
 class AsRun(msgspec.Struct, frozen=True):
