@@ -84,7 +84,7 @@ async def test_m18e_the_key_cannot_be_changed_until_stopped(real: Room) -> None:
 async def test_m18f_the_file_is_closed_later_than_the_answer(real: Room) -> None:
     path = await start_until_started(real.link, RECORD)
     assert path
-    await true(lambda: Path(path).stat().st_size > 1000, 15)
+    await true(lambda: Path(path).exists() and Path(path).stat().st_size > 1000, 15)
     stopped = asyncio.create_task(stop_until_stopped(real.link, RECORD))
     await asyncio.sleep(0.02)
     assert real.link.output_state(RECORD) is not OutputState.STOPPED

@@ -12,11 +12,12 @@ import pytest
 import pytest_asyncio
 from obswebsocket import requests
 
-from studio.obs.errors import LinkLost, ObsError, OutputUnsettled
+from studio.obs.errors import AnswerTimeout, LinkLost, ObsError, OutputUnsettled
 from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import Destination, LinkDown, ListChanged, Listing, OutputChanged, OutputKind, OutputState
 from studio.obs.profiles import note_key, read_profiles, wipe_noted
 from studio.obs.real import RealObs
+from studio.obs.websocket import ObsSocket
 from tests import obs_rig
 from tests.obs_faults import heard_on, true
 from tests.obs_rig import ObsRig, ask
@@ -135,6 +136,7 @@ async def _poll(link: RealObs) -> int:
             await link.screenshot(obs_rig.SCENES[0], width=90)
             await link.read_destination()
         read += 1
+        await asyncio.sleep(0)
     return read
 
 
@@ -144,38 +146,55 @@ def _files(rig: ObsRig) -> str:
     return "".join(path.read_text() for path in sorted(profiles.glob("*/service.json*")))
 
 
-async def test_m20_reading_goes_on_through_changes_of_the_scene_collection(victim: ObsRig, link: RealObs) -> None:
-    """Plain polling makes this OBS crash after four to six changes; ours stops by itself while a change lasts."""
+async def test_m20_reading_goes_on_through_changes_of_the_scene_collection(victim: ObsRig) -> None:
+    """Plain polling makes this OBS crash after four to six changes; ours stops by itself while a change lasts.
+
+    On a busy machine this OBS hangs in a change once in 161 without any client that reads (it waits for its own queue of things to
+    destroy), so a hang, unlike a crash, only begins the dozen anew.
+    """
+    for _ in range(4):
+        if await _lives_through_changes(victim, 12):
+            return
+        await asyncio.to_thread(victim.kill)
+        await asyncio.to_thread(victim.start)
+    pytest.fail("OBS hung four times in a row")
+
+
+async def _lives_through_changes(victim: ObsRig, count: int) -> bool:
+    """Change the scene collection by hand under hard reading; False when OBS hung."""
+    link = RealObs(victim.host, victim.port, victim.password)
+    await link.connect()
     heard = heard_on(link)
-    read = 0
-
-    async def poll() -> None:
-        nonlocal read
-        while link.alive:
-            try:
-                await link.read_snapshot()
-                await link.screenshot(obs_rig.SCENES[0], width=90)
-            except ObsError:
-                await asyncio.sleep(0.01)  # the scene is in the other collection
-            read += 1
-            await asyncio.sleep(0)
-
     with victim.client() as hand:
-        await asyncio.to_thread(hand.call, requests.CreateSceneCollection(sceneCollectionName=OTHER))
-        polls = [asyncio.create_task(poll()) for _ in range(3)]
-        for n in range(12):
-            await asyncio.sleep(0.25)
-            name = OTHER if n % 2 else "Untitled"
-            await asyncio.to_thread(hand.call, requests.SetCurrentSceneCollection(sceneCollectionName=name))
-        await asyncio.to_thread(hand.call, requests.SetCurrentSceneCollection(sceneCollectionName="Untitled"))
-    await asyncio.sleep(0.3)
-    assert victim.obs
-    assert victim.obs.poll() is None
-    assert not [event for event in heard if isinstance(event, LinkDown)]
-    assert read > 20
+        await _create_collection(hand)
+        polls = [asyncio.create_task(_poll(link)) for _ in range(3)]
+        try:
+            await _change_collections(hand, count)
+        except AnswerTimeout:
+            assert victim.obs
+            assert victim.obs.poll() is None, "crashed"
+            await link.close()
+            return False
+        finally:
+            ended = [event for event in heard if isinstance(event, LinkDown)]
+    assert not ended
     assert obs_rig.SCENES[0] in (await link.read_snapshot()).scenes
     await link.close()
-    await asyncio.gather(*polls)
+    assert sum(await asyncio.gather(*polls)) > 20
+    return True
+
+
+async def _create_collection(hand: ObsSocket) -> None:
+    found = await asyncio.to_thread(hand.call, requests.GetSceneCollectionList())
+    if OTHER not in found.datain["sceneCollections"]:
+        await asyncio.to_thread(hand.call, requests.CreateSceneCollection(sceneCollectionName=OTHER))
+
+
+async def _change_collections(hand: ObsSocket, count: int) -> None:
+    for n in range(count):
+        await asyncio.sleep(0.25)  # the reading between two changes
+        name = OTHER if n % 2 == 0 else "Untitled"
+        await asyncio.to_thread(hand.call, requests.SetCurrentSceneCollection(sceneCollectionName=name))
 
 
 async def test_a_recording_that_obs_can_never_end_is_not_called_stopped(victim: ObsRig, link: RealObs) -> None:
