@@ -30,8 +30,8 @@ async def status(room: Room) -> RecordStatus:
     return (await room.link.read_outputs()).record
 
 
-async def written(room: Room, more_than_ms: int = 0) -> None:
-    """Wait until something is in the file: on a busy machine the first frame can take a second."""
+async def written(room: Room, more_than_ms: int = 500) -> None:
+    """Wait until so much is in the file: on a busy machine that takes a while, and paused too early OBS 29 never ends it."""
     async with asyncio.timeout(10):
         while (await status(room)).duration_ms <= more_than_ms:
             await asyncio.sleep(0.05)
