@@ -64,7 +64,7 @@ ENTRIES = (
     _Entry("/days", "cal", N_("Schedule"), looks_on, ("/units/", "/closures")),
     _Entry("/book", "cal", N_("Book"), lambda actor: not looks_on(actor), ("/days", "/units/")),
     _Entry("/live", "cast", N_("Live"), _is_a_merchants),
-    _Entry("/reservations", "card", N_("Bookings"), lambda actor: _is_a_merchants(actor) and not actor.may_read_all),
+    _Entry("/reservations", "card", N_("Our bookings"), lambda actor: _is_a_merchants(actor) and not actor.may_read_all),
     _Entry("/rigs", "cam", N_("Rooms"), can_see_rigs, ("/wall",)),
     _Entry("/merchants", "shop", N_("Merchants"), knows_merchants),
     _Entry("/merchants", "shop", N_("Merchant"), lambda actor: _is_a_merchants(actor) and not knows_merchants(actor)),

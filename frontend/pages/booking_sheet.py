@@ -285,7 +285,7 @@ async def day_frame(site: SiteFacts, shown: Sequence[UnitFacts], day: date) -> F
 async def _hosts(merchant_id: int | None) -> list[tuple[str, str]]:
     if merchant_id is None:
         return []
-    return [(str(one.person_uid), one.name) for one in await merchants.members(merchant_id)]
+    return [(str(one.person_uid), i18n.person(one.name, one.name_latin)) for one in await merchants.members(merchant_id)]
 
 
 async def _whom(actor: Actor, site: SiteFacts, wanted: Wanted, merchant_id: int | None) -> str:

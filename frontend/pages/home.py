@@ -82,12 +82,13 @@ class Act(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One row, a link to its booking: cause, date, verb."""
+    """One row, a link to its booking: cause, date, verb; `show` is left out where there is little room."""
 
     icon: str
     tone: str
     title: str
     text: str
+    show: str
     href: str
     acts: Sequence[Act]
 
@@ -296,9 +297,9 @@ def _is_now(one: ReservationFacts, now: datetime) -> bool:
 def _task(actor: Actor, one: ReservationFacts, code: str, now: datetime, *, is_on_air: bool = False) -> Task:
     icon, tone, what = _on_air(one) if is_on_air else _condition(one, now)
     title = f"{hours_text(one.span)} {unit_name(one)} · {who_of(one)}"
-    parts = [what, one.title, i18n.translate(N_("code {code}"), {"code": code}) if code and one.state == State.CONFIRMED else ""]
-    href = f"/reservations/{one.uid}"
-    return Task(icon, tone, title, " · ".join(part for part in parts if part), href, _acts(actor, one, href, title, now))
+    parts = [what, i18n.translate(N_("code {code}"), {"code": code}) if code and one.state == State.CONFIRMED else ""]
+    text, href = " · ".join(part for part in parts if part), f"/reservations/{one.uid}"
+    return Task(icon, tone, title, text, one.title, href, _acts(actor, one, href, title, now))
 
 
 def _on_air(one: ReservationFacts) -> tuple[str, str, str]:

@@ -25,6 +25,7 @@ STEP_S = statics.STEP_MIN * 60
 USUAL_DAY = (8, 22)
 OVER = frozenset({"finished", "no_show"})
 LEAST_STEPS_FOR_TEXT = 9
+SHORT_S = 60 * 60  # under an hour, the words of a block run over its setup and teardown
 DAY_MIN = 24 * 60
 CLOCK = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(0, DAY_MIN + 1, 5)]
 HOLDING = {"held": "held", "pending": "pending"}
@@ -269,6 +270,8 @@ class Painter:
         start, stop = min(max(lead_s // STEP_S, 0), steps), min(max(tail_s // STEP_S, 0), steps)
         setup, teardown = (begin_s - lead_s) // STEP_S, (tail_s - end_s) // STEP_S
         cls = f"s{start} w{max(stop - start, 1)}{f' a{setup}' if setup else ''}{f' z{teardown}' if teardown else ''}"
+        if end_s - begin_s < SHORT_S and (setup or teardown):
+            cls += " short"
         where = Where(cls, start, stop, setup, teardown)
         if minute is None or begin_s % 300 or end_s % 300 or begin_s < -60 * minute or end_s > 60 * (DAY_MIN - minute):
             return where, hours_text(Span(one.starts_at, one.ends_at))

@@ -12,12 +12,18 @@ export const TOAST_MS = 8000;
 
 /** Show that something worked, for 8 seconds. Errors never come as toasts. */
 export function toast(text) {
-  const box = document.getElementById("toasts");
   const note = document.createElement("div");
   note.className = "toast";
   note.append(Object.assign(document.createElement("span"), { textContent: text }));
+  putToast(note);
+}
+
+/** Put a toast up for 8 seconds, and return its timer; one with an undo takes the place of an older one, so that there is never a doubt which is meant. */
+export function putToast(note) {
+  const box = document.getElementById("toasts");
+  if (note.querySelector("form")) for (const older of box.querySelectorAll(".toast")) if (older.querySelector("form")) older.remove();
   box.append(note);
-  setTimeout(() => note.remove(), TOAST_MS);
+  return setTimeout(() => note.remove(), TOAST_MS);
 }
 
 function focusFirstWrong(root) {

@@ -1,6 +1,6 @@
 // What the booking pages share: posting a form in place, the sheet that slides over a page, toasts that the server wrote.
 
-import { TOAST_MS } from "./base.js";
+import { putToast } from "./base.js";
 
 /** Post fields as our own forms do, and return the answer; a partial comes back because of the header. */
 export function post(url, fields, options = {}) {
@@ -14,13 +14,11 @@ export function get(url, options = {}) {
 
 /** Put a toast that the server wrote on the page for 8 seconds; `done` runs after its undo was accepted. */
 export function showToast(html, done = () => {}) {
-  const box = document.getElementById("toasts");
   const holder = document.createElement("template");
   holder.innerHTML = html.trim();
   const note = holder.content.firstElementChild;
   if (!note) return;
-  box.append(note);
-  const end = setTimeout(() => note.remove(), TOAST_MS);
+  const end = putToast(note);
   note.addEventListener("submit", async (event) => {
     event.preventDefault();
     event.stopPropagation();

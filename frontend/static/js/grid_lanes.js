@@ -1,7 +1,7 @@
 // The arithmetic of lanes: steps of 5 minutes, where they lie on the screen, what is busy, and how a choice is drawn.
 
 const STEP_MS = 5 * 60 * 1000;
-const GAP_PX = 2;
+const GAP_PX = 6;
 const formats = new Map();
 
 /** Tell the local time of the site at a step of the day: 16:15. */

@@ -1,11 +1,10 @@
 // What was just done, with its undo: a note on the page without scripts, here a toast for eight seconds.
 
-import { TOAST_MS } from "./base.js";
+import { putToast } from "./base.js";
 
 for (const note of document.querySelectorAll("[data-toast]")) {
   note.className = "toast";
-  document.getElementById("toasts").append(note);
-  setTimeout(() => note.remove(), TOAST_MS);
+  putToast(note);
 }
 // A reload tells nothing anew.
 const address = new URL(location.href);

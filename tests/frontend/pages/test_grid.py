@@ -285,3 +285,21 @@ async def test_a_day_with_nothing_free_says_why_in_the_sheet(centre: Centre, vis
     page = (await (await visit(centre.people.alice)).get(f"/days/{in_days(90)}?new=1")).text
     assert '<h2 id="sheet-title">1 号间 08:00–10:00</h2>' in page
     assert re.search(r'class="ck alarm">.*60', page)
+
+
+@pytest.mark.parametrize(("ends", "is_short"), [("10:30", True), ("10:45", True), ("11:00", False)])
+async def test_a_short_block_gives_its_words_the_room_of_setup_and_teardown(
+        centre: Centre, visit: Any, ends: str, is_short: bool) -> None:
+    made = await centre.book(centre.people.alice, ends=ends)
+    for actor, name in ((centre.people.alice, f"b{made.uid}"), (centre.people.charlie, r"t\d+-\d+")):
+        page = (await (await visit(actor)).get(f"/days/{DAY}")).text
+        block = re.search(rf'class="(bk [^"]+)" id="{name}"', page)
+        assert block
+        assert ("short" in block[1].split()) == is_short
+
+
+async def test_a_block_without_title_is_named_for_whom_it_is(centre: Centre, visit: Any) -> None:
+    theirs, ours = await centre.book(centre.people.alice, title=""), await centre.book(centre.people.dora, 1, title="")
+    page = (await (await visit(centre.people.dora)).get(f"/days/{DAY}")).text
+    assert re.search(rf'href="/reservations/{theirs.uid}"[^>]*>朝阳山药</a>', page)
+    assert re.search(rf'href="/reservations/{ours.uid}"[^>]*>中心自用</a>', page)
