@@ -64,6 +64,7 @@ class Hit(msgspec.Struct, frozen=True):
     merchant_name: str
     person_id: int | None
     person_name: str
+    person_latin: str
     host_id: int | None
     starts_at: datetime
     ends_at: datetime
@@ -83,6 +84,7 @@ class ClosureFacts(msgspec.Struct, frozen=True):
     reason: str
     reason_en: str
     closed_by: str
+    closed_by_latin: str
     lifted_at: datetime | None
     is_whole: bool
     unit_ids: tuple[int, ...]
@@ -91,8 +93,8 @@ class ClosureFacts(msgspec.Struct, frozen=True):
 # `place` says for which of several closures; the index of the exclusion constraint finds the rest.
 HITS = """
 SELECT DISTINCT ON (w.place, r.starts_at, r.id) w.place, r.id, r.uid, r.number, r.state, r.title, u.name, u.name_en, r.merchant,
-       coalesce(m.short_name, '') AS merchant_name, r.person, coalesce(p.name, '') AS person_name, r.host, r.starts_at, r.ends_at,
-       r.created_at
+       coalesce(m.short_name, '') AS merchant_name, r.person, coalesce(p.name, '') AS person_name,
+       coalesce(p.name_latin, '') AS person_latin, r.host, r.starts_at, r.ends_at, r.created_at
 FROM unnest($1::int[], $2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w(place, unit, starts_at, ends_at)
 JOIN allocations a ON int8range(a.unit, a.unit, '[]') && int8range(w.unit, w.unit, '[]') AND a.holds
  AND a.blocked && tstzrange(w.starts_at, w.ends_at)
@@ -101,12 +103,13 @@ LEFT JOIN merchants m ON m.id = r.merchant LEFT JOIN people p ON p.id = r.person
 WHERE r.state <> 'held' AND upper(a.blocked) > $5
 ORDER BY w.place, r.starts_at, r.id"""
 CLOSURES = """
-SELECT e.uid, e.starts_at, e.ends_at, e.reason, e.reason_en, coalesce(p.name, '') AS closed_by, e.lifted_at,
-       bool_or(e.site IS NOT NULL) AS is_whole, array_agg(DISTINCT u.id) AS unit_ids
+SELECT e.uid, e.starts_at, e.ends_at, e.reason, e.reason_en, coalesce(p.name, '') AS closed_by,
+       coalesce(p.name_latin, '') AS closed_by_latin, e.lifted_at, bool_or(e.site IS NOT NULL) AS is_whole,
+       array_agg(DISTINCT u.id) AS unit_ids
 FROM calendar_exceptions e LEFT JOIN people p ON p.id = e.created_by
 JOIN units u ON (u.id = e.unit OR u.calendar = e.calendar OR u.site = e.site) AND u.person IS NULL AND u.retired_at IS NULL
 WHERE NOT e.is_open AND {condition}
-GROUP BY e.uid, e.starts_at, e.ends_at, e.reason, e.reason_en, p.name, e.lifted_at ORDER BY e.starts_at, e.uid"""
+GROUP BY e.uid, e.starts_at, e.ends_at, e.reason, e.reason_en, p.name, p.name_latin, e.lifted_at ORDER BY e.starts_at, e.uid"""
 
 
 async def hits_of(closures: Sequence[tuple[Sequence[int], Span]]) -> list[tuple[Hit, ...]]:
@@ -123,7 +126,7 @@ async def hits_of(closures: Sequence[tuple[Sequence[int], Span]]) -> list[tuple[
 
 def _closure(row: Any) -> ClosureFacts:
     return ClosureFacts(row["uid"], Span(row["starts_at"], row["ends_at"]), row["reason"], row["reason_en"], row["closed_by"],
-                        row["lifted_at"], row["is_whole"], tuple(row["unit_ids"]))
+                        row["closed_by_latin"], row["lifted_at"], row["is_whole"], tuple(row["unit_ids"]))
 
 
 async def closure(uid: UUID) -> ClosureFacts | None:

@@ -29,6 +29,7 @@ class Seen(msgspec.Struct, frozen=True):
     person_id: int | None
     host_id: int | None
     host_name: str
+    host_latin: str
     host_unit_id: int | None
     state: str
     title: str
@@ -49,8 +50,9 @@ async def seen_by(actor: Actor, uid: UUID) -> Seen:
         NotFound: unknown, or not visible to the actor.
     """
     row = await database.fetchrow(
-        "SELECT r.id, r.site, r.unit, r.merchant, r.person, r.host, coalesce(h.name, ''), hu.id, r.state, r.title, r.starts_at,"
-        " r.ends_at, r.version FROM reservations r LEFT JOIN people h ON h.id = r.host LEFT JOIN units hu ON hu.person = r.host"
+        "SELECT r.id, r.site, r.unit, r.merchant, r.person, r.host, coalesce(h.name, ''), coalesce(h.name_latin, ''),"
+        " hu.id, r.state, r.title, r.starts_at, r.ends_at, r.version FROM reservations r"
+        " LEFT JOIN people h ON h.id = r.host LEFT JOIN units hu ON hu.person = r.host"
         " WHERE r.uid = $1", uid)
     seen = None if row is None else Seen(*row)
     if seen is None or not rights.can_see(actor, seen.merchant_id, seen.person_id, seen.host_id, seen.unit_id):

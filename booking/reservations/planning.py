@@ -44,6 +44,7 @@ class Plan(msgspec.Struct, frozen=True):
     limit_min: int | None = None
     host_id: int | None = None
     host_name: str = ""
+    host_latin: str = ""
     host_unit_id: int | None = None
 
     @property
@@ -101,15 +102,22 @@ async def with_host(actor: Actor, plan: Plan, host_id: int | None, *, is_look: b
         Invalid: not a member of the merchant; staff may name anybody.
     """
     if host_id is None:
-        return msgspec.structs.replace(plan, host_id=None, host_name="", host_unit_id=None)
-    name = await database.fetchval(
-        "SELECT name FROM people p WHERE id = $1 AND ($3 OR EXISTS ("
+        return msgspec.structs.replace(plan, host_id=None, host_name="", host_latin="", host_unit_id=None)
+    host = await database.fetchrow(
+        "SELECT name, coalesce(name_latin, '') FROM people p WHERE id = $1 AND ($3 OR EXISTS ("
         "SELECT FROM grants g WHERE g.person = p.id AND g.merchant = $2 AND g.ended_at IS NULL))",
         host_id, plan.merchant_id, rights.is_staff(actor, plan.unit.site_id))
-    if name is None:
+    if host is None:
         raise Invalid.field("host_id", N_("Choose a member of the merchant."))
     unit_id = await (unit_id_of_person(host_id) if is_look else unit_of_person(host_id, plan.unit.site_id))
-    return msgspec.structs.replace(plan, host_id=host_id, host_name=name, host_unit_id=unit_id)
+    name, latin = host
+    return msgspec.structs.replace(plan, host_id=host_id, host_name=name, host_latin=latin, host_unit_id=unit_id)
+
+
+def with_host_of(plan: Plan, seen: Seen) -> Plan:
+    """Return the plan with the host that the reservation has."""
+    return msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_latin=seen.host_latin,
+                                   host_unit_id=seen.host_unit_id)
 
 
 def check_rights(actor: Actor, plan: Plan) -> None:
@@ -163,7 +171,7 @@ async def explained(refusal: Conflict, plan: Plan, span: Span, except_ids: Colle
 def worded(met: Met, plan: Plan, span: Span) -> SlotTaken:
     """Return a clash in words: the host who is booked elsewhere, or how the room's times meet."""
     if met.unit_id == plan.host_unit_id:
-        return HostTaken(name=plan.host_name, taken_from=met.use.starts_at, taken_to=met.use.ends_at)
+        return HostTaken(name=plan.host_name, name_en=plan.host_latin, taken_from=met.use.starts_at, taken_to=met.use.ends_at)
     return clashes.worded(met, span, plan.place.blocked(span))
 
 

@@ -88,7 +88,7 @@ async def precheck_move(actor: Actor, uid: UUID, changes: Changes) -> Precheck:
     title = seen.title if changes.title is None else rules.checked_title(changes.title)
     span = Span(changes.starts_at or seen.starts_at, changes.ends_at or seen.ends_at)
     plan = await planning.plan_for(changes.unit_uid or seen.unit_id, seen.merchant_id)
-    plan = msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_unit_id=seen.host_unit_id)
+    plan = planning.with_host_of(plan, seen)
     if plan.unit.id == seen.unit_id and span == seen.span:
         as_it_is = Finding("unchanged", N_("Room and time stay as they are"), {}, "for")
         return Precheck((as_it_is,), await _quota(plan, span, [seen.id]), ())

@@ -192,7 +192,7 @@ async def move(actor: Actor, uid: UUID, changes: Changes, *, version: int) -> Re
     title = seen.title if changes.title is None else rules.checked_title(changes.title)
     span = Span(changes.starts_at or seen.starts_at, changes.ends_at or seen.ends_at)
     plan = await planning.plan_for(changes.unit_uid or seen.unit_id, seen.merchant_id)
-    plan = msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_unit_id=seen.host_unit_id)
+    plan = planning.with_host_of(plan, seen)
     is_moved = plan.unit.id != seen.unit_id or span != seen.span
     if is_moved:
         rules.check_fields(span, title, plan.place)
@@ -257,7 +257,7 @@ async def extend(actor: Actor, uid: UUID, minutes: int, *, version: int | None =
     seen = await seen_by(actor, uid)
     _check_command(actor, seen)
     plan = await planning.plan_for(seen.unit_id, seen.merchant_id)
-    plan = msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_unit_id=seen.host_unit_id)
+    plan = planning.with_host_of(plan, seen)
     if not 0 < minutes <= plan.unit.max_use_min or minutes % plan.unit.step_min:
         raise Invalid.field("minutes", N_("Times go in steps of {step} minutes."), step=plan.unit.step_min)
     span = Span(seen.starts_at, seen.ends_at + timedelta(minutes=minutes))

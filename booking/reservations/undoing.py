@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import msgspec
-
 from booking.reservations import planning, rights, rules, slots
 from booking.reservations.entry import Seen, as_it_is, entered, seen_by, tell
 from booking.reservations.planning import Plan
@@ -49,7 +47,7 @@ async def restore(actor: Actor, uid: UUID, *, version: int | None = None) -> Res
     if not can_restore(actor, seen):
         raise Forbidden()
     plan = await planning.with_calendar(await planning.plan_for(seen.unit_id, seen.merchant_id), seen.span)
-    plan = msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_unit_id=seen.host_unit_id)
+    plan = planning.with_host_of(plan, seen)
     try:
         async with database.transaction():
             locked, row = await entered(seen, version=version)

@@ -145,7 +145,7 @@ def hit_row(hit: Hit) -> HitRow:
     """Return a booking in the way as a line."""
     room = i18n.either(hit.unit_name, hit.unit_name_en)
     return HitRow(f"/reservations/{hit.uid}", f"{near_day(hit.starts_at)} {hours_text(hit.span)}", room, hit.title or hit.number,
-                  hit.merchant_name or hit.person_name, chip(hit.state))
+                  hit.merchant_name or i18n.person(hit.person_name, hit.person_latin), chip(hit.state))
 
 
 def rooms_text(closure: ClosureFacts, units: Sequence[UnitFacts]) -> str:
@@ -163,7 +163,8 @@ def _reason(closure: ClosureFacts) -> str:
 
 
 def _row(closure: ClosureFacts, hits: Sequence[Hit], units: Sequence[UnitFacts]) -> ClosureRow:
-    return ClosureRow(str(closure.uid), rooms_text(closure, units), span_text(closure.span), _reason(closure), closure.closed_by,
+    by = i18n.person(closure.closed_by, closure.closed_by_latin)
+    return ClosureRow(str(closure.uid), rooms_text(closure, units), span_text(closure.span), _reason(closure), by,
                       closure.span.starts_at <= clock.now(), [hit_row(hit) for hit in hits])
 
 
