@@ -36,7 +36,7 @@ def add_parsers(add: Add) -> None:
 
 def _run(deed: Deed) -> Callable[[Settings, argparse.Namespace], int]:
     async def within(settings: Settings, options: argparse.Namespace) -> int:
-        async with open_house(settings, connections=2):
+        async with open_house(settings, connections=2, is_brief=True):
             return await done(deed, options)
 
     return lambda settings, options: asyncio.run(within(settings, options))

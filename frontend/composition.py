@@ -23,6 +23,7 @@ from studio.live_sessions.preparation import cut_off_of
 # Connecting raises a bare OSError when the server is away; redis-py retries it only when told to. A server that is there and
 # refuses (its disk is full, it still loads, it became a replica) is as good as away.
 AWAY = (RedisError, OSError)
+GOODBYE_S = 1.0
 
 
 class House(msgspec.Struct, frozen=True):
@@ -47,8 +48,12 @@ def answer_questions() -> None:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, connections: int = 10) -> AsyncIterator[House]:
-    """Open database, secrets, clock and Redis for one process, and close them at the end."""
+async def open_house(settings: Settings, *, connections: int = 10, is_brief: bool = False) -> AsyncIterator[House]:
+    """Open database, secrets, clock and Redis for one process, and close them at the end.
+
+    `is_brief`: it does one thing and ends, so the clock is read once; who leaves while still connecting to hear of it anew
+    stands in the server's log as FATAL.
+    """
     logs.configure(as_json=settings.log_json)
     answer_questions()
     secrets.use(secrets.keyring(settings.data, settings.secrets_key))
@@ -59,26 +64,35 @@ async def open_house(settings: Settings, *, connections: int = 10) -> AsyncItera
     follower = None
     try:
         is_demo = await load_clock()
-        follower = asyncio.create_task(_follow_clock()) if is_demo else None
+        follower = asyncio.create_task(_follow_clock()) if is_demo and not is_brief else None
         yield House(settings, redis, is_demo)
     finally:
         if follower is not None:
             follower.cancel()
+            await asyncio.gather(follower, return_exceptions=True)
         await redis.aclose()
         await database.close_pool()
 
 
 async def _follow_clock() -> None:
     """Read the clock's offset again whenever it is shifted; after an outage, listen anew."""
-    heard = asyncio.Event()
     while True:
         try:
-            connection = await database.connect()
-            await connection.add_listener(CLOCK_CHANNEL, lambda *_: heard.set())
-            connection.add_termination_listener(lambda *_: heard.set())
-            while not connection.is_closed():
-                await load_clock()
-                await heard.wait()
-                heard.clear()
+            await _hear_clock()
         except database.LOST:
             await asyncio.sleep(1)
+
+
+async def _hear_clock() -> None:
+    """Read the clock's offset whenever it is shifted, until the connection is lost."""
+    heard = asyncio.Event()
+    connection = await database.connect()
+    try:
+        await connection.add_listener(CLOCK_CHANNEL, lambda *_: heard.set())
+        connection.add_termination_listener(lambda *_: heard.set())
+        while not connection.is_closed():
+            await load_clock()
+            await heard.wait()
+            heard.clear()
+    finally:
+        await connection.close(timeout=GOODBYE_S)  # one that is only dropped stands in the server's log as FATAL
