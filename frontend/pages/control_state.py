@@ -83,9 +83,11 @@ def _what_is_planned(snapshot: RigSnapshot, place: Seat) -> dict[str, Any]:
     return {
         "plan": {"state": plan.state, "code": plan.code, "why": reason_text(plan.code, plan.detail), "output": plan.output,
                  "key": plan.key_shown, "armed": plan.is_armed, "cut_off": ms(plan.cut_off_at)},
-        "control": {"holder": plan.controller, "device": plan.controller_device is not None, "mine": is_mine,
+        "control": {"holder": i18n.person(plan.controller, plan.controller_latin),
+                    "device": plan.controller_device is not None, "mine": is_mine,
                     "free": not plan.is_held,
-                    "asked_by": plan.asked_by if is_mine else "", "asked_device": is_mine and plan.asked_device is not None,
+                    "asked_by": i18n.person(plan.asked_by, plan.asked_by_latin) if is_mine else "",
+                    "asked_device": is_mine and plan.asked_device is not None,
                     "asking": plan.asked_at is not None and (plan.asked_person, plan.asked_device) == (
                         place.sender.person, place.sender.device)},
         "database_away": snapshot.database_away,
@@ -130,7 +132,8 @@ def session_message(found: Around, place: Seat, viewers: int) -> dict[str, Any]:
         "type": "session", "now": ms(clock.now()), "starts": ms(session.starts_at), "ends": ms(session.ends_at),
         "cut_off": ms(session.cut_off_at), "until": _hour(session.ends_at), "state": session.state, "output": session.output,
         "why": reason_text(session.reason_code, session.reason_params), "title": session.title, "merchant": session.merchant_name,
-        "may": place.may_command, "why_not": str(place.why), "staff": place.is_staff, "name": place.name,
+        "may": place.may_command, "why_not": str(place.why), "staff": place.is_staff,
+        "name": i18n.person(place.name, place.name_latin),
         "paste": session.may_paste, "key": _key(session), "follows": _follows(found), "extend": extensions(found),
         "help": _help(found.help), "room": room_name(session.unit_name, session.unit_name_en), "viewers": viewers,
         "aired": session.seconds_on_air(),
@@ -148,7 +151,8 @@ def _key(session: LiveSession) -> dict[str, Any] | None:
     key = session.key
     if key is None:
         return None
-    return {"shown": key.shown, "by": key.pasted_by, "at": _hour(key.pasted_at), "version": key.version,
+    by = i18n.person(key.pasted_by, key.pasted_by_latin)
+    return {"shown": key.shown, "by": by, "at": _hour(key.pasted_at), "version": key.version,
             "ends": _hour(key.expires_at)}
 
 
@@ -188,4 +192,5 @@ def _follows(found: Around) -> dict[str, str] | None:
 def _help(call: control.HelpCall | None) -> dict[str, str] | None:
     if call is None:
         return None
-    return {"at": _hour(call.called_at), "by": call.answered_by, "seen": _hour(call.answered_at)}
+    by = i18n.person(call.answered_by, call.answered_by_latin)
+    return {"at": _hour(call.called_at), "by": by, "seen": _hour(call.answered_at)}

@@ -20,7 +20,7 @@ from frontend.errors import status_of
 from frontend.pages.booking_words import Chip, day_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
 from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, LiveView, live_chip, state_of, view_of
-from frontend.pages.reservation_view import wants_key
+from frontend.pages.reservation_view import code_hint, wants_key
 from frontend.views import ANSWERS_JSON, AnyRequest, form, fragment, is_htmx, mark_of, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
@@ -60,9 +60,10 @@ async def _parts(request: AnyRequest, uid: UUID, **extra: Any) -> dict[str, Any]
     view = view_of(found, await seen_of(request, session.rig_id), lines)
     facts = await reservation_queries.reservation(actor, session.reservation_uid)
     has_client_span = any(span.kind == "client" for span in session.on_air)
-    mark = mark_of((session.reservation_version, view))
+    hint = code_hint(facts, clock.now())
+    mark = mark_of((session.reservation_version, view, hint))
     return {
-        "v": view, "mark": mark, "now_ms": ms(clock.now()), "ends_ms": ms(session.ends_at), "opens_at": facts.blocked.starts_at,
+        "v": view, "mark": mark, "now_ms": ms(clock.now()), "ends_ms": ms(session.ends_at), "code_hint": hint,
         "outputs": [(value, i18n.gettext(name), i18n.gettext(OUTPUT_NOTES[value])) for value, name in OUTPUT_NAMES.items()],
         "platforms": [(value, i18n.gettext(name)) for value, name in PLATFORMS.items()],
         "aired": timedelta(seconds=session.seconds_on_air()), "recorded": timedelta(seconds=session.seconds_recorded()),

@@ -255,7 +255,7 @@ def key_state(session: LiveSession) -> str:
 
 def runs_of(lines: Sequence[AsRun]) -> tuple[Run, ...]:
     """Return what happened in words; lines that say nothing to people are left out."""
-    return tuple(Run(line.at, text, line.who) for line in lines if (text := _happened(line)))
+    return tuple(Run(line.at, text, i18n.person(line.who, line.who_latin)) for line in lines if (text := _happened(line)))
 
 
 def _happened(line: AsRun) -> str:

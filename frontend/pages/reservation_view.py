@@ -301,6 +301,8 @@ async def _move_back(one: ReservationFacts, before: Mapping[str, Any], site: Sit
 
 def doer(entry: Entry) -> str:
     """Return who did it, in the reader's script; what the house does by itself bears its name."""
+    if entry.is_tablet:
+        return entry.actor or i18n.gettext(N_("The room’s tablet"))
     return i18n.gettext(N_("Kaibo")) if entry.is_house else i18n.person(entry.actor, entry.actor_latin)
 
 

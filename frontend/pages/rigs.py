@@ -83,7 +83,7 @@ async def _reset(found: RigPage) -> str:
     if said is None:
         return i18n.gettext(N_("Nobody has said yet that its key was reset on the platform."))
     told = N_("{name} said at {at:moment} that its key was reset on the platform.")
-    return i18n.translate(told, {"name": said.by, "at": said.at})
+    return i18n.translate(told, {"name": i18n.person(said.by, said.by_latin), "at": said.at})
 
 
 async def _show(request: AnyRequest, uid: UUID, *, status: int = 200, entered: dict[str, str] | None = None,

@@ -49,6 +49,7 @@ class Seat(msgspec.Struct, frozen=True):
     may_command: bool
     why: Reason
     until: datetime
+    name_latin: str = ""
 
     def is_open(self, now: datetime) -> bool:
         """Tell whether commands are allowed at this moment."""
@@ -83,6 +84,7 @@ async def seat(actor: Actor, session_uid: UUID) -> Seat:
         session_id=row["id"], session_uid=row["uid"], rig_id=row["rig_id"] or 0, rig_uid=row["rig_uid"], zone=row["zone"],
         unit_id=row["unit"], site_id=row["site"], sender=Sender(person, actor.device_id, actor.request_id), name=actor.name,
         is_staff=is_staff, may_command=why == Reason.NONE, why=why, until=until,
+        name_latin=actor.name_latin,
     )
 
 
@@ -110,11 +112,14 @@ class HelpCall(msgspec.Struct, frozen=True):
     called_by: str
     answered_at: datetime | None
     answered_by: str
+    called_by_latin: str
+    answered_by_latin: str
 
 
 HELP = """
 SELECT h.uid, u.name, u.name_en, s.uid AS session_uid, h.called_at, coalesce(p.name, d.label, '') AS called_by, h.answered_at,
-       coalesce(a.name, '') AS answered_by
+       coalesce(a.name, '') AS answered_by,
+       coalesce(p.name_latin, '') AS called_by_latin, coalesce(a.name_latin, '') AS answered_by_latin
 FROM help_calls h JOIN units u ON u.id = h.unit LEFT JOIN live_sessions s ON s.id = h.live_session
 LEFT JOIN people p ON p.id = h.called_by LEFT JOIN devices d ON d.id = h.device LEFT JOIN people a ON a.id = h.answered_by"""
 HELP_SHOWN = timedelta(hours=2)

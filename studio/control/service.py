@@ -98,7 +98,8 @@ async def command(switchboard: Switchboard, place: Seat, wanted: wire.Command) -
         if not plan.is_held and not snapshot.database_away:
             await _claim(place)
         elif not plan.is_controlled_by(place.sender) and not place.is_staff:
-            raise NotInControl(None if plan.controller_device is None else NotInControl.by_tablet, name=plan.controller)
+            raise NotInControl(None if plan.controller_device is None else NotInControl.by_tablet, name=plan.controller,
+                               name_en=plan.controller_latin)
     return await switchboard.send(place.rig_id, place.session_id, place.sender, wanted)
 
 
@@ -196,7 +197,7 @@ async def _write_panic(body: wire.PanicBody) -> None:
 
 HOLDER = """
 SELECT s.id, s.rig, s.controller_person, s.controller_device, s.control_asked_person, s.control_asked_device, s.control_asked_at,
-       coalesce(d.label, p.name, '') AS name
+       coalesce(d.label, p.name, '') AS name, coalesce(p.name_latin, '') AS name_latin
 FROM live_sessions s LEFT JOIN people p ON p.id = s.controller_person LEFT JOIN devices d ON d.id = s.controller_device
 WHERE s.id = $1 FOR NO KEY UPDATE OF s"""
 GIVE = """
@@ -247,7 +248,8 @@ async def answer_control(actor: Actor, session_uid: UUID, *, hand_over: bool) ->
     async with database.transaction():
         row = await database.fetchrow(HOLDER, place.session_id)
         if not _is(row, "controller", place.sender):
-            raise NotInControl(None if row["controller_device"] is None else NotInControl.by_tablet, name=row["name"])
+            raise NotInControl(None if row["controller_device"] is None else NotInControl.by_tablet, name=row["name"],
+                               name_en=row["name_latin"])
         if row["control_asked_at"] is None:
             return
         new = (row["control_asked_person"], row["control_asked_device"]) if hand_over else (

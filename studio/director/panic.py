@@ -49,7 +49,8 @@ class Panics:
     async def _carry_out(self, body: PanicBody) -> Answer:
         held = self._held
         self._latest = body.id
-        log.warning("panic", rig=held.rig_id, level=body.level, person=body.sender.person, device=body.sender.device)
+        tell, said = (log.warning, "panic") if body.level else (log.info, "panic over")
+        tell(said, rig=held.rig_id, level=body.level, person=body.sender.person, device=body.sender.device)
         if body.level == 0:
             await self._bring_back(body)
         else:

@@ -81,7 +81,7 @@ class Publisher:
             cut_off_at=plan.cut_off_at, key_shown=plan.key_shown, is_armed=held.armed_mark is not None,
             controller=plan.controller, controller_person=plan.controller_person, controller_device=plan.controller_device,
             asked_by=plan.asked_by, asked_person=plan.asked_person, asked_device=plan.asked_device, asked_at=plan.asked_at,
-            version=plan.version,
+            version=plan.version, controller_latin=plan.controller_latin, asked_by_latin=plan.asked_by_latin,
         )
 
     async def publish_for_ever(self) -> None:

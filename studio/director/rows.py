@@ -39,6 +39,8 @@ class Plan(msgspec.Struct, frozen=True):
     asked_person: int | None = None
     asked_device: int | None = None
     asked_at: datetime | None = None
+    controller_latin: str = ""
+    asked_by_latin: str = ""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -54,6 +56,8 @@ SELECT {FACTS}, p.live_session, s.uid AS session_uid, p.version AS plan_version,
        s.state, d.mark, coalesce(d.shown, '') AS shown, coalesce(cd.label, cp.name, '') AS controller, s.controller_person,
        s.controller_device, coalesce(ad.label, ap.name, '') AS asked_by, s.control_asked_person, s.control_asked_device,
        s.control_asked_at,
+       CASE WHEN cd.id IS NULL THEN coalesce(cp.name_latin, '') ELSE '' END AS controller_latin,
+       CASE WHEN ad.id IS NULL THEN coalesce(ap.name_latin, '') ELSE '' END AS asked_by_latin,
        coalesce(t.live_session = p.live_session AND t.state = 'clean' AND t.plan_version >= p.version, false) AS closed
 FROM rigs r LEFT JOIN rig_plans p ON p.rig = r.id LEFT JOIN live_sessions s ON s.id = p.live_session
 LEFT JOIN rig_reports t ON t.rig = r.id

@@ -268,6 +268,8 @@ class PlanNow(msgspec.Struct, frozen=True):
     asked_device: int | None = None
     asked_at: datetime | None = None
     version: int = 0
+    controller_latin: str = ""
+    asked_by_latin: str = ""
 
     @property
     def is_held(self) -> bool:

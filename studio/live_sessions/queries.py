@@ -28,6 +28,7 @@ class Key(msgspec.Struct, frozen=True):
     pasted_by: str
     wiped_at: datetime | None
     version: int
+    pasted_by_latin: str = ""
 
 
 class AirSpan(msgspec.Struct, frozen=True):
@@ -60,10 +61,13 @@ class LiveSession(msgspec.Struct, frozen=True):
     ended_at: datetime | None
     shown_live_at: datetime | None
     shown_live_by: str
+    shown_live_by_latin: str
     account_left_at: datetime | None
     account_left_by: str
+    account_left_by_latin: str
     key_reset_at: datetime | None
     key_reset_by: str
+    key_reset_by_latin: str
     reservation_uid: UUID
     reservation_version: int
     number: str
@@ -154,6 +158,8 @@ SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output
        coalesce(r.canvas_height, 0) AS canvas_height, coalesce(r.audio_through_obs, false) AS audio_through_obs,
        coalesce(r.cleanliness, 'clean') AS cleanliness, turn.overrun_min, turn.blocked_until, turn.blocked_from,
        coalesce(sp.name, '') AS shown_live_by, coalesce(ap.name, '') AS account_left_by,
+       coalesce(sp.name_latin, '') AS shown_live_by_latin, coalesce(ap.name_latin, '') AS account_left_by_latin,
+       coalesce(kp.name_latin, '') AS key_reset_by_latin, coalesce(dp.name_latin, '') AS pasted_by_latin,
        coalesce(kp.name, '') AS key_reset_by, coalesce(ci.name, '') AS checked_in_by,
        coalesce(cd.label, cp.name, '') AS controller_name,
        d.shown, d.expires_at, d.pasted_at, coalesce(dp.name, '') AS pasted_by, d.wiped_at, d.version AS key_version
@@ -168,8 +174,8 @@ SPANS = """
 SELECT live_session, uid, kind, started_at, stopped_at, stop_reason, path, bytes FROM air_spans
 WHERE live_session = ANY($1) ORDER BY started_at"""
 OWN = (
-    "reason_params", "shown", "expires_at", "pasted_at", "pasted_by", "wiped_at", "key_version", "overrun_min", "blocked_until",
-    "blocked_from", "check_in_code",
+    "reason_params", "shown", "expires_at", "pasted_at", "pasted_by", "pasted_by_latin", "wiped_at", "key_version",
+    "overrun_min", "blocked_until", "blocked_from", "check_in_code",
 )
 
 
@@ -177,7 +183,8 @@ def _session(actor: Actor, row: Any, spans: Sequence[AirSpan]) -> LiveSession:
     values = {name: value for name, value in row.items() if name not in OWN}
     key = None
     if row["shown"] is not None:
-        key = Key(row["shown"], row["expires_at"], row["pasted_at"], row["pasted_by"], row["wiped_at"], row["key_version"])
+        key = Key(row["shown"], row["expires_at"], row["pasted_at"], row["pasted_by"], row["wiped_at"], row["key_version"],
+                  row["pasted_by_latin"])
     who = (row["merchant_id"], row["person_id"])
     return LiveSession(
         **values, reason_params=loads(row["reason_params"]), key=key, spans=tuple(spans),
@@ -247,15 +254,17 @@ class AsRun(msgspec.Struct, frozen=True):
     who: str
     what: str
     detail: dict[str, Any]
+    who_latin: str = ""
 
 
 async def as_run_of(session_id: int, limit: int = 500) -> list[AsRun]:
     """Return the newest lines of a session's as-run log, newest first."""
     rows = await database.fetch(
-        "SELECT a.at, coalesce(p.name, d.label, '') AS who, a.what, a.detail FROM as_run a"
+        "SELECT a.at, coalesce(p.name, d.label, '') AS who, a.what, a.detail,"
+        " coalesce(p.name_latin, '') AS who_latin FROM as_run a"
         " LEFT JOIN people p ON p.id = a.person LEFT JOIN devices d ON d.id = a.device"
         " WHERE a.live_session = $1 ORDER BY a.id DESC LIMIT $2", session_id, limit)
-    return [AsRun(row["at"], row["who"], row["what"], loads(row["detail"])) for row in rows]
+    return [AsRun(row["at"], row["who"], row["what"], loads(row["detail"]), row["who_latin"]) for row in rows]
 
 
 class KeyReset(msgspec.Struct, frozen=True):
@@ -263,12 +272,14 @@ class KeyReset(msgspec.Struct, frozen=True):
 
     by: str
     at: datetime
+    by_latin: str
 
 
 async def key_reset(session_id: int) -> KeyReset | None:
     """Return who declared that a session's key was reset on the platform; None: nobody yet."""
     row = await database.fetchrow(
-        "SELECT p.name, s.key_reset_at FROM live_sessions s JOIN people p ON p.id = s.key_reset_by WHERE s.id = $1", session_id)
+        "SELECT p.name, s.key_reset_at, p.name_latin FROM live_sessions s JOIN people p ON p.id = s.key_reset_by"
+        " WHERE s.id = $1", session_id)
     return None if row is None else KeyReset(*row)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import time
 
+from incubator.ground import database
 from studio.control.queries import seat
 from studio.control.service import command
 from studio.director.wire import Outcome, SwitchScene
@@ -36,3 +37,13 @@ async def test_the_way_through_redis_is_short(studio: Studio) -> None:
         await asyncio.sleep(0.01)
     print(f"command p50 {statistics.median(took):.2f} ms")
     assert statistics.median(took) < 10
+
+
+async def test_whoever_is_in_control_is_named_in_both_scripts(studio: Studio) -> None:
+    await studio.owned()
+    await database.execute("UPDATE people SET name_latin = 'Alice Lin' WHERE id = $1", studio.people.alice.person_id)
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    await command(studio.board, await seat(studio.people.alice, session.uid), SwitchScene("双人"))
+    shown = await studio.shows(lambda s: s.plan.is_held)
+    assert (shown.plan.controller, shown.plan.controller_latin) == ("Alice", "Alice Lin")

@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from incubator.ground import clock, database
 from studio.control.queries import seat
@@ -39,7 +40,9 @@ async def test_it_works(studio: Studio) -> None:
     refused = await command(studio.board, place, SwitchScene("双人"))
     assert (refused.outcome, refused.code) == (Outcome.REFUSED, "panic_on")
 
-    assert (await panic(studio.board, place, 0)).outcome == Outcome.DONE
+    with capture_logs() as logged:
+        assert (await panic(studio.board, place, 0)).outcome == Outcome.DONE
+    assert {one["log_level"] for one in logged if one["event"].startswith("panic")} == {"info"}
     await studio.shows(lambda s: s.program == "双人" and s.panic.level == 0)
     assert {name for name, sound in machine.sounds.items() if sound.muted} == {"背景音乐"}
 

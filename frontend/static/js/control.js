@@ -163,6 +163,7 @@ class Control {
     on("lease", () => this.lease());
     on("take", () => this.lease());
     on("toast-close", () => this.paint.hush());
+    for (const id of ["over-close", "told-close"]) on(id, () => this.paint.putOverAway());
     on("ask-keep", () => this.answerAsk(false));
     on("ask-hand", () => this.answerAsk(true));
     $("ask-dialog").addEventListener("cancel", () => this.answerAsk(false));

@@ -127,12 +127,19 @@ export class Paint {
   }
 
   over() {
-    const shown = overlay(this.state);
+    const due = overlay(this.state);
+    if (due?.title !== this.putAway) this.putAway = undefined;
+    const shown = this.putAway === undefined ? due : null;
     const isClear = this.isMine() || this.state.session?.may;
     this.once("over", [shown, isClear], () => {
       this.show("over", Boolean(shown));
+      this.show("told", Boolean(shown?.calm)); // on a phone, where the picture is too small for words
       if (!shown) return;
       this.$("over").classList.toggle("hint", Boolean(shown.hint));
+      this.$("over").classList.toggle("calm", Boolean(shown.calm));
+      this.show("over-close", Boolean(shown.calm));
+      this.$("told-title").textContent = shown.title;
+      this.$("told-text").textContent = shown.text;
       this.$("over-title").textContent = shown.title;
       this.$("over-text").textContent = shown.text;
       this.show("over-act", shown.act === "restore" && Boolean(isClear));
@@ -389,5 +396,11 @@ export class Paint {
 
   hush() {
     this.show("toast", false);
+  }
+
+  /** Put away what lies over the picture until something else is to be said. */
+  putOverAway() {
+    this.putAway = overlay(this.state)?.title;
+    this.over();
   }
 }

@@ -88,7 +88,7 @@ export function clock(seconds) {
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-/** What lies over the picture: { title, text, act, hint } or null; `act` names what its button does. */
+/** What lies over the picture: { title, text, act, hint, calm } or null; `act` names what its button does, calm words can be put away. */
 export function overlay(state) {
   const { rig, session } = state;
   const how = mode(state);
@@ -97,17 +97,18 @@ export function overlay(state) {
   if (how !== "on") return null;
   if (rig.panic.level > 0) return panicOver(rig);
   if (rig.sending.phase === "refused") {
-    return { title: _("The platform did not accept the stream"), text: _("Most often the key has expired. Paste a new one, then start again.") };
+    return { title: _("The platform did not accept the stream"), text: _("Most often the key has expired. Paste a new one, then start again."), calm: true };
   }
-  if (rig.plan.state === "failed") return { title: _("The room is not ready"), text: rig.plan.why };
+  if (rig.plan.state === "failed") return { title: _("The room is not ready"), text: rig.plan.why, calm: true };
   if (rig.plan.state === "waiting_for_key") {
     return { title: _("Try picture and sound meanwhile"), text: _("Streaming can start once the key is pasted."), hint: true };
   }
   if (isNewKeyIn(state)) {
-    return { title: _("The new key is in"), text: _("The stream was stopped for it. Press “Start stream” to go on.") };
+    return { title: _("The new key is in"), text: _("The stream was stopped for it. Press “Start stream” to go on."), calm: true };
   }
   if (rig.sending.phase === "stopped" && session.stopped && rig.plan.output !== "record") {
-    return { title: _("Stream stopped. End it on the platform too"), text: _("You can start again until {until}; the key is still valid.", { until: session.until }) };
+    const text = _("You can start again until {until}; the key is still valid.", { until: session.until });
+    return { title: _("Stream stopped. End it on the platform too"), text, calm: true };
   }
   return null;
 }

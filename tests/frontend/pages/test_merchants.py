@@ -10,6 +10,8 @@ import httpx
 from booking.reservations import service as reservations
 from frontend.composition import answer_questions
 from incubator.ground import clock, database
+from incubator.ground.audit.service import record
+from incubator.ground.rights import Actor
 from studio.destinations import service as destinations
 from tests.frontend.pages.studio_rooms import make_room
 from tests.people import People
@@ -173,3 +175,25 @@ async def test_the_history_tells_what_each_deed_was_about(people: People, client
     assert f'<a class="inl" href="/live-sessions/{room.session}">' in history
     assert room.booking.title in history
     assert "贴推流码 · Alice" in history
+
+
+async def test_the_history_reads_in_the_order_of_its_times(people: People, client_for: Callable[[Any], Any]) -> None:
+    at = clock.now().replace(hour=4, minute=0, second=0, microsecond=0)
+    hours = (3, 1, 2, 2)
+    for place, back in enumerate(hours):
+        await database.execute(
+            "INSERT INTO audit_entries (at, actor, merchant, verb, thing, thing_id, reason) VALUES ($1, 'x', $2, 'update', 'merchant', $2, $3)",
+            at - timedelta(hours=back), people.sunrise_id, f"deed {place}")
+    page = (await (await client_for(people.dora)).get(f"/merchants/{people.sunrise_uid}")).text
+    history = page.partition('id="history"')[2].partition("</section>")[0]
+    assert re.findall(r"deed \d", history) == ["deed 1", "deed 3", "deed 2", "deed 0"]
+
+
+async def test_what_the_rooms_tablet_did_has_a_doer(people: People, client_for: Callable[[Any], Any]) -> None:
+    for label in ("", "门边平板"):
+        tablet = Actor(None, label, device_id=1)
+        await record(tablet, "check_in", "merchant", people.sunrise_id, merchant_id=people.sunrise_id)
+    page = (await (await client_for(people.dora)).get(f"/merchants/{people.sunrise_uid}")).text
+    history = page.partition('id="history"')[2].partition("</section>")[0]
+    assert "已签到 · 房间平板" in history
+    assert "已签到 · 门边平板" in history
