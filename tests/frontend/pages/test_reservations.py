@@ -1,6 +1,7 @@
 """Making, moving and ending reservations by forms; one whole; the list."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -375,3 +376,13 @@ async def test_list_with_odd_filters(centre: Centre, visit: Any) -> None:
     dora = await visit(centre.people.dora)
     for query in ("state=sleeping", "when=never", "after=garbage", "q=%25_%5C", "q=" + "x" * 5000):
         assert (await dora.get(f"/reservations?{query}")).status_code == 200
+
+
+async def test_the_session_too_says_where_the_code_is_typed_and_from_when(people: People, visit: Any) -> None:
+    room = await make_room(people)
+    alice = await visit(people.alice)
+    opens = room.booking.blocked.starts_at
+    for moment, said in ((opens - timedelta(minutes=1), "起在房间平板上输入"), (opens, "现在就在房间平板上输入")):
+        with clock.frozen_at(moment):
+            for path in (f"/live-sessions/{room.session}", f"/reservations/{room.booking.uid}"):
+                assert said in (await alice.get(path)).text
