@@ -129,6 +129,7 @@ class Journal:
         self._news = asyncio.Event()
         self._on_closed = on_closed
         self._on_alarm = on_alarm
+        self._one_writes = asyncio.Lock()
         self._adopt()
 
     def _adopt(self) -> None:
@@ -178,6 +179,10 @@ class Journal:
 
     async def flush(self) -> bool:
         """Write everything that waits, and return whether it went in; otherwise it lies in the file until it can."""
+        async with self._one_writes:
+            return await self._write_all()
+
+    async def _write_all(self) -> bool:
         while self._queue:
             entry = self._queue[0]
             try:

@@ -44,6 +44,14 @@ async def ask(dsn: str, sql: str) -> object:
         await connection.close()
 
 
+def answers(dsn: str) -> bool:
+    """Tell whether a database that was killed is through with its recovery."""
+    try:
+        return asyncio.run(ask(dsn, "SELECT true")) is True
+    except (OSError, asyncpg.CannotConnectNowError):
+        return False
+
+
 def test_it_works(start: Callable[..., Terminal]) -> None:
     terminal = start()
     terminal.wait_for(r"Ready after [\d.]+ s: http://127\.0\.0\.1:\d+")
@@ -97,6 +105,7 @@ def test_restarted_servers_keep_address_and_rows(start: Callable[..., Terminal])
         os.kill(terminal.pids()[name], signal.SIGKILL)
         terminal.wait_for(f"{name} started again")
     assert eventually(lambda: "valkey" in terminal.pids() and bool(Redis.from_url(url).ping()))
+    assert eventually(lambda: answers(dsn))
     assert asyncio.run(ask(dsn, "SELECT one FROM kept")) == 1
 
 

@@ -100,6 +100,16 @@ async def _gone(*_: object, **__: object) -> None:
     raise ConnectionRefusedError("gone")
 
 
+async def test_who_writes_at_the_same_time_loses_no_entry(studio: Studio, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, rows.write_closed, rows.tell_alarmed)
+    for _ in range(5):
+        journal.add(RanAt(new_uid(), studio.rig.id, None, clock.now(), "scene", {"scene": "双人"}))
+    assert await asyncio.gather(journal.flush(), journal.flush(), journal.flush()) == [True] * 3
+    assert journal.waiting == 0
+    assert await database.fetchval("SELECT count(*) FROM as_run") == 5
+    journal.close()
+
+
 async def test_the_next_director_takes_over_what_a_dead_one_spooled(scratch: object, tmp_path: Path) -> None:
     left = tmp_path / "spool" / "4711-dead.jsonl"
     left.parent.mkdir()
