@@ -64,7 +64,7 @@ ENTRIES = (
     _Entry("/days", "cal", N_("Schedule"), looks_on, ("/units/", "/closures")),
     _Entry("/book", "cal", N_("Book"), lambda actor: not looks_on(actor), ("/days", "/units/")),
     _Entry("/live", "cast", N_("Live"), _is_a_merchants),
-    _Entry("/reservations", "card", N_("Our bookings"), lambda actor: _is_a_merchants(actor) and not actor.may_read_all),
+    _Entry("/reservations", "card", N_("Bookings"), lambda actor: _is_a_merchants(actor) and not actor.may_read_all),
     _Entry("/rigs", "cam", N_("Rooms"), can_see_rigs, ("/wall",)),
     _Entry("/merchants", "shop", N_("Merchants"), knows_merchants),
     _Entry("/merchants", "shop", N_("Merchant"), lambda actor: _is_a_merchants(actor) and not knows_merchants(actor)),
@@ -74,7 +74,14 @@ ENTRIES = (
 )
 
 
+def bookings_word(actor: Actor) -> str:
+    """Return what the list of bookings is called; beside a tab that books, Chinese has to say whose they are."""
+    return i18n.gettext(N_("Bookings")) if actor.may_read_all else i18n.pgettext("ours", "Bookings")
+
+
 def ways_of(actor: Actor) -> list[Way]:
     """Return where this reader can go, the most used first."""
     open_to = [one for one in ENTRIES if one.may(actor)]
-    return [Way(one.href, one.icon, i18n.gettext(one.word), place < TABS, one.starts) for place, one in enumerate(open_to)]
+    words = [bookings_word(actor) if one.href == "/reservations" else i18n.gettext(one.word) for one in open_to]
+    return [Way(one.href, one.icon, word, place < TABS, one.starts)
+            for place, (one, word) in enumerate(zip(open_to, words, strict=True))]

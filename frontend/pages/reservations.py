@@ -26,6 +26,7 @@ from frontend.pages.live_view import live_chip
 from frontend.pages.reservation_view import deeds_of, row_of, undo_of, unit_name, view_of, wants_key
 from frontend.pages.twice import booked
 from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, whole
+from frontend.ways import bookings_word
 from incubator.ground import clock
 from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, KaiboError
 from incubator.ground.rights import Actor
@@ -281,7 +282,8 @@ async def list_page(request: AnyRequest) -> Response[Any]:
     found = await queries.find(actor, site.id, text, _filters(site, state, when), asked.get("after"), PAGE_ROWS)
     chosen = {name: value for name, value in (("q", text), ("state", state), ("when", when)) if value}
     return await page(
-        request, "reservations.html", rows=[row_of(one) for one in found.items], q=text, state=state, when=when,
+        request, "reservations.html", heading=bookings_word(actor), rows=[row_of(one) for one in found.items],
+        q=text, state=state, when=when,
         whens=[(key, i18n.gettext(word)) for key, word in WHENS.items()], states=[(str(one), CHIPS[one][2]) for one in LISTED],
         next=f"/reservations?{urlencode({**chosen, 'after': found.next})}" if found.next else "",
         first=f"/reservations?{urlencode(chosen)}" if asked.get("after") else "", can_book=await can_book(actor, site),

@@ -64,3 +64,12 @@ def test_the_menu_says_what_the_page_is_headed() -> None:
     with i18n.using("en"):
         ways = {way.href: way.text for way in ways_of(Actor(1, "Li Fang", (Grant(Role.STAFF, "all"),)))}
     assert ways["/rigs"] == "Rooms"
+
+
+@pytest.mark.parametrize("code", ["zh_CN", "en"])
+def test_no_two_tabs_say_the_same(code: str) -> None:
+    owner = Actor(1, "林秀英", (Grant(Role.OWNER, "merchant", 1),))
+    for actor in (owner, *(Actor(1, "李芳", (Grant(role, "all"),)) for role in Role)):
+        with i18n.using(code):
+            words = [way.text for way in ways_of(actor)]
+        assert len(set(words)) == len(words), words
