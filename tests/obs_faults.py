@@ -8,17 +8,22 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from studio.obs import real, websocket
 from studio.obs.machine import SimulatedMachine
 from studio.obs.port import Event, LinkDown, ObsLink, Step, StepResult
+from studio.obs.real import RealObs
 
 PASSWORD = "fault-password"
+PATIENCE_S = 20.0  # a busy machine may hold up any process for seconds, and that must decide nothing
 _BITS = {
     "CurrentSceneCollection": 2, "CurrentProfile": 2, "Profile": 2,
     "Scene": 4, "CurrentProgram": 4, "Input": 8, "Stream": 64, "Record": 64, "Virtualcam": 64, "StudioMode": 1024,
@@ -38,7 +43,8 @@ class _Peer:
 class FaultServer:
     """Runs in a thread of its own; all faults are attributes that may be set at any time.
 
-    swallow: requests that are never answered.  late_s: seconds that an answer takes.  refuse: codes per request.
+    swallow: requests that are never answered.  late_s: seconds that an answer takes, unless it is taken back before.
+    refuse: codes per request.
     instead: answers given in place of the machine's.  executions: how each batch asked to be carried out.
     reset_on / close_on: what happens instead of an answer.  greet: False keeps silent after the handshake of HTTP.
     close_identify: the close code that answers Identify (0: drop the connection without a word).
@@ -74,13 +80,13 @@ class FaultServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(PATIENCE_S)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._do(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
     def say(self, name: str, data: dict[str, Any]) -> None:
@@ -112,7 +118,7 @@ class FaultServer:
         self.frozen, self.greet, self.close_identify = False, True, None
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     # the server's side
 
@@ -206,9 +212,15 @@ class FaultServer:
         if not self.frozen:
             self._keep(self._answer(peer, message["op"], content, steps))
 
+    async def _wait(self, name: str) -> None:
+        asked = self._loop.time()
+        await asyncio.sleep(0)
+        while self._loop.time() < asked + self.late_s.get(name, 0):
+            await asyncio.sleep(0.005)
+
     async def _answer(self, peer: _Peer, op: int, content: dict[str, Any], steps: list[dict[str, Any]]) -> None:
         first = steps[0]["requestType"]
-        await asyncio.sleep(self.late_s.get(first, 0))
+        await self._wait(first)
         if self.frozen or first in self.swallow:
             return
         if first in self.reset_on:
@@ -263,7 +275,37 @@ def _proof(challenge: dict[str, str]) -> str:
     return base64.b64encode(hashlib.sha256((secret + challenge["challenge"]).encode()).digest()).decode()
 
 
-async def true(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
+def patient(host: str, port: int, password: str = PASSWORD, *, beat_s: float = 0.2) -> RealObs:
+    """Return a link that bears much and looks after OBS often."""
+    return RealObs(host, port, password, answer_s=PATIENCE_S, beat_s=beat_s, silence_s=PATIENCE_S, handshake_s=PATIENCE_S)
+
+
+def patience(link: ObsLink | None, *, answer_s: float = PATIENCE_S, silence_s: float = PATIENCE_S) -> None:
+    """Change what a link bears from now on: hasty only while a test waits for just that."""
+    assert isinstance(link, RealObs)
+    link._write_lane._answer_s = link._read_lane._answer_s = answer_s
+    link._silence_s = silence_s
+
+
+class SteppedClock:
+    """Stands in for `time` where silence is measured: it goes on when the test says so, however slow the machine is."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = time.monotonic()
+        for module in (real, websocket):
+            monkeypatch.setattr(module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def go_on(self, link: RealObs, seconds: float) -> None:
+        """Go on in small steps, each as soon as both connections have brought an answer since the one before."""
+        for _ in range(round(seconds / 0.2)):
+            self.now += 0.2
+            await true(lambda: min(link._writing.answered_at, link._reading.answered_at) >= self.now)
+
+
+async def true(is_so: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
     """Wait until something is so that another thread brings about."""
     async with asyncio.timeout(within_s):
         while not is_so():  # nobody could set an event
@@ -276,7 +318,7 @@ def heard_on(link: ObsLink) -> list[Event]:
     return heard
 
 
-async def down_of(heard: list[Event], within_s: float = 5.0) -> LinkDown:
+async def down_of(heard: list[Event], within_s: float = PATIENCE_S) -> LinkDown:
     await true(lambda: any(isinstance(event, LinkDown) for event in heard), within_s)
     return next(event for event in heard if isinstance(event, LinkDown))
 

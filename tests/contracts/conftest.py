@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,12 @@ import pytest_asyncio
 
 from studio.obs import machine
 from studio.obs.machine import SimulatedMachine
-from studio.obs.port import Event, ObsLink, SceneChanged
-from studio.obs.real import RealObs
+from studio.obs.port import Event, MuteChanged, ObsLink, SceneChanged
+from studio.obs.real import BEAT_S
 from studio.obs.simulated import SimulatedObs
 from studio.obs.websocket import ObsSocket
-from tests import obs_faults, obs_rig
-from tests.obs_faults import FaultServer
+from tests import obs_rig
+from tests.obs_faults import PATIENCE_S, FaultServer, patient
 from tests.obs_rig import Ingest, ObsRig
 
 
@@ -33,7 +34,10 @@ def server() -> Iterator[FaultServer]:
     before = threading.active_count()
     with FaultServer() as server:
         yield server
-    assert threading.active_count() <= before + 2, "a connection left its thread behind"
+    deadline = time.monotonic() + PATIENCE_S
+    while threading.active_count() > before + 2:
+        assert time.monotonic() < deadline, "a connection left its thread behind"
+        time.sleep(0.005)
 
 
 @dataclass
@@ -74,7 +78,7 @@ class Room:
         self.heard.append(event)
         self._news.set()
 
-    async def wait_for(self, wanted: Callable[[Event], bool], within_s: float = 5.0) -> Event:
+    async def wait_for(self, wanted: Callable[[Event], bool], within_s: float = PATIENCE_S) -> Event:
         """Return the first event, past or coming, that is wanted."""
         async with asyncio.timeout(within_s):
             while True:
@@ -84,7 +88,7 @@ class Room:
                 self._news.clear()
                 await self._news.wait()
 
-    async def wait_for_kind(self, kind: type[Any], within_s: float = 5.0) -> Any:
+    async def wait_for_kind(self, kind: type[Any], within_s: float = PATIENCE_S) -> Any:
         return await self.wait_for(lambda event: isinstance(event, kind), within_s)
 
 
@@ -107,7 +111,7 @@ async def room(request: pytest.FixtureRequest) -> AsyncIterator[Room]:
             yield one
     elif request.param == "scripted":
         server: FaultServer = request.getfixturevalue("server")
-        link = RealObs("127.0.0.1", server.port, obs_faults.PASSWORD)
+        link = patient("127.0.0.1", server.port, beat_s=BEAT_S)
         async for one in _opened(Room("scripted", link, SIMULATED)):
             yield one
     else:
@@ -126,22 +130,24 @@ async def real(rig: ObsRig) -> AsyncIterator[Room]:
 
 
 def real_room(rig: ObsRig) -> Room:
-    link = RealObs(rig.host, rig.port, rig.password)
+    link = patient(rig.host, rig.port, rig.password, beat_s=BEAT_S)
     first, second, stand_by = obs_rig.SCENES
     return Room("real", link, Names(first, second, stand_by, obs_rig.MICROPHONE, obs_rig.TITLE, ""))
 
 
 async def _opened(room: Room) -> AsyncIterator[Room]:
     await room.link.connect()
-    if (await room.link.read_snapshot()).program != room.first:
-        stop = room.link.listen(room.hear)
+    stop = room.link.listen(room.hear)  # so that no event of this is taken for the test's own
+    found = await room.link.read_snapshot()
+    if found.program != room.first:
         await room.link.switch_scene(room.first)
-        await room.wait_for_kind(SceneChanged)  # so that its event is not taken for the test's own
-        stop()
-        room.heard.clear()
-    await room.link.set_mute(room.microphone, False)
+        await room.wait_for_kind(SceneChanged)
+    if any(one.muted for one in found.inputs if one.name == room.microphone):
+        await room.link.set_mute(room.microphone, False)
+        await room.wait_for_kind(MuteChanged)
     await room.link.wipe_destination()
-    await asyncio.sleep(0.02)
+    stop()
+    room.heard.clear()
     room.link.listen(room.hear)
     yield room
     await room.link.close()
