@@ -40,6 +40,8 @@ from incubator.ground.values import Span
 from incubator.sites.queries import SiteFacts, first_site
 
 WHOLE = "site"  # stands in the form for the whole centre
+KIND = "kind:"  # and this, with a kind behind it, for all rooms of the kind
+MANY = 12  # rooms of one kind that are shown without being asked for
 STEP_MIN = 30
 NAMED = 4
 TIMES = [(text, text) for text in (f"{minute // 60:02}:{minute % 60:02}" for minute in range(0, 24 * 60 + 1, STEP_MIN))]
@@ -68,6 +70,15 @@ class ClosureRow(msgspec.Struct, frozen=True):
     by: str
     is_running: bool
     hits: Sequence[HitRow]
+
+
+class KindRows(msgspec.Struct, frozen=True):
+    """The rooms of one kind in the form: `value` stands for all of them; many are folded while none of them is chosen."""
+
+    value: str
+    name: str
+    rooms: Sequence[tuple[str, str]]
+    is_folded: bool
 
 
 class Filled(msgspec.Struct, frozen=True):
@@ -109,7 +120,7 @@ def _parsed(filled: Filled, units: Sequence[UnitFacts], site: SiteFacts) -> tupl
     errors: list[FieldError] = []
     starts = _moment(filled.from_date, filled.starts, ("from_date", "starts_at"), site, errors)
     ends = _moment(filled.to_date, filled.ends, ("to_date", "ends_at"), site, errors)
-    chosen = tuple(unit.id for unit in units if str(unit.uid) in filled.rooms)
+    chosen = tuple(unit.id for unit in units if {str(unit.uid), KIND + unit.kind} & filled.rooms)
     is_whole = WHOLE in filled.rooms
     if not is_whole and not chosen:
         errors.append(FieldError("unit_id", N_("Choose at least one room.")))
@@ -149,10 +160,14 @@ def hit_row(hit: Hit) -> HitRow:
 
 
 def rooms_text(closure: ClosureFacts, units: Sequence[UnitFacts]) -> str:
-    """Return what is closed in words: the whole centre, or the first rooms and how many more."""
+    """Return what is closed in words: the whole centre, or kinds that are closed whole, the first rooms, and how many more."""
     if closure.is_whole:
         return i18n.gettext(N_("The whole centre"))
-    names = [name_of(unit) for unit in units if unit.id in closure.unit_ids]
+    names = []
+    for kind, found in _by_kind(units).items():
+        closed = [unit for unit in found if unit.id in closure.unit_ids]
+        is_all = len(closed) == len(found) > 1
+        names += [all_of(kind, len(found))] if is_all else [name_of(unit) for unit in closed]
     shown = formats.listing(names[:NAMED], i18n.speech())
     more = len(names) - NAMED
     return i18n.translate(N_("{names} and {count} more"), {"names": shown, "count": more}) if more > 0 else shown
@@ -178,18 +193,34 @@ async def _show(request: AnyRequest, actor: Actor, filled: Filled, refusal: Inva
     done, undo = await _done(request.query_params, units, site, may_close=may_close)
     return await page(
         request, "closures.html", status=200 if refusal is None else 422 if isinstance(refusal, Invalid) else 409, filled=filled,
-        rows=[_row(one, found, units) for one, found in zip(coming, hits, strict=True)], kinds=_kinds(units), times=TIMES,
-        precheck=await precheck_of(filled, units, site), may_close=may_close, done_text=done, undo=undo, whole=WHOLE,
+        rows=[_row(one, found, units) for one, found in zip(coming, hits, strict=True)], kinds=_kinds(units, filled),
+        times=TIMES,
+        precheck=await precheck_of(filled, units, site), may_close=may_close, done_text=done, undo=undo, whole=WHOLE, many=MANY,
         errors={} if refusal is None else field_texts(refusal), is_hit=isinstance(refusal, BookingsHit),
         day_href=f"/days/{filled.from_date if day_of(filled.from_date) else site.local_date(clock.now())}")
 
 
-def _kinds(units: Sequence[UnitFacts]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the rooms by kind, in the order of the schedule."""
-    found: dict[str, list[tuple[str, str]]] = {}
+def _by_kind(units: Sequence[UnitFacts]) -> dict[str, list[UnitFacts]]:
+    """Return units by kind, in the order of the schedule."""
+    found: dict[str, list[UnitFacts]] = {}
     for unit in units:
-        found.setdefault(KIND_NAMES[unit.kind], []).append((str(unit.uid), name_of(unit)))
-    return list(found.items())
+        found.setdefault(unit.kind, []).append(unit)
+    return found
+
+
+def all_of(kind: str, count: int) -> str:
+    """Return what stands for all rooms of a kind: `Desks, all 24`."""
+    return i18n.translate(N_("{kind}, all {count}"), {"kind": i18n.gettext(KIND_NAMES[kind]), "count": count})
+
+
+def _kinds(units: Sequence[UnitFacts], filled: Filled) -> list[KindRows]:
+    """Return the rooms of the form by kind."""
+    found = []
+    for kind, some in _by_kind(units).items():
+        rooms = [(str(unit.uid), name_of(unit)) for unit in some]
+        is_folded = len(rooms) > MANY and not filled.rooms & {uid for uid, _ in rooms}
+        found.append(KindRows(KIND + kind, all_of(kind, len(rooms)), rooms, is_folded))
+    return found
 
 
 async def _done(asked: Mapping[str, str], units: Sequence[UnitFacts], site: SiteFacts, *,

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from booking.calendars import queries as calendars
 from booking.reservations import queries
+from frontend.pages import closures
 from tests.frontend.pages.conftest import DAY, Centre
 
 
@@ -118,3 +121,24 @@ async def test_staff_find_it(centre: Centre, visit: Any) -> None:
         assert 'href="/closures' not in (await alice.get(address)).text
     page = await dora.get(f"/closures?room={centre.rooms[1].uid}")
     assert f'value="{centre.rooms[1].uid}" checked' in page.text
+
+
+async def test_a_kind_is_closed_whole(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice)
+    dora = await visit(centre.people.dora)
+    page = (await dora.get("/closures")).text
+    assert 'value="kind:live_room"' in page
+    assert 'value="kind:meeting_room"' not in page  # there is but one
+    base = f"/closures/check?from_date={DAY}&from=09:00&to_date={DAY}&to=11:00"
+    assert str(made.uid) in (await dora.get(f"{base}&room=kind:live_room", partial=True)).text
+    answer = await dora.post("/closures", **fields(centre, room="kind:live_room", seen=made.uid))
+    assert "已停用 全部直播间（2），" in (await dora.get(answer.headers["location"])).text
+    (closed,) = await calendars.coming_closures(centre.people.site.id)
+    assert set(closed.unit_ids) == {room.id for room in centre.rooms[:2]}
+
+
+async def test_many_rooms_are_folded_until_one_is_chosen(centre: Centre, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closures, "MANY", 1)
+    dora = await visit(centre.people.dora)
+    assert '<details class="more"><summary>逐个选' in (await dora.get("/closures")).text
+    assert '<details class="more" open><summary>逐个选' in (await dora.get(f"/closures?room={centre.rooms[0].uid}")).text
