@@ -13,7 +13,7 @@ from studio.obs.port import LinkState
 from studio.obs.protocol import ALL_EVENTS, METERS
 from studio.obs.real import RealObs
 from tests import obs_rig
-from tests.obs_faults import PASSWORD, FaultServer, down_of, heard_on, raw_peer, true
+from tests.obs_faults import PASSWORD, PATIENCE_S, FaultServer, down_of, heard_on, patience, patient, raw_peer, true
 from tests.obs_rig import ObsRig
 
 SCENE = "双人"
@@ -21,16 +21,12 @@ SCENE = "双人"
 
 @pytest_asyncio.fixture
 async def keeper(server: FaultServer) -> AsyncIterator[LinkKeeper]:
-    made = LinkKeeper(
-        lambda: RealObs("127.0.0.1", server.port, PASSWORD, answer_s=0.6, beat_s=0.2, silence_s=0.6),
-        first_wait_s=0.05,
-        longest_wait_s=0.2,
-    )
+    made = LinkKeeper(lambda: patient("127.0.0.1", server.port), first_wait_s=0.05, longest_wait_s=0.2)
     yield made
     await made.stop()
 
 
-async def until(keeper: LinkKeeper, state: LinkState, within_s: float = 5.0) -> LinkStatus:
+async def until(keeper: LinkKeeper, state: LinkState, within_s: float = PATIENCE_S) -> LinkStatus:
     await true(lambda: keeper.status.state is state, within_s)
     return keeper.status
 
@@ -62,9 +58,9 @@ async def test_limit_10_an_address_that_becomes_right_is_tried_again(server: Fau
         place = [wrong]
         keeper = LinkKeeper(lambda: RealObs(*place[0], PASSWORD), first_wait_s=0.05, longest_wait_s=0.1)
         keeper.start()
-        await true(lambda: keeper.status.state is LinkState.DOWN and keeper.status.attempt >= 2, 15.0)
+        await true(lambda: keeper.status.state is LinkState.DOWN and keeper.status.attempt >= 2)
         place[0] = ("127.0.0.1", server.port)
-        await until(keeper, LinkState.ONLINE, 15.0)
+        await until(keeper, LinkState.ONLINE)
         await keeper.stop()
 
 
@@ -123,6 +119,7 @@ async def test_a_hung_obs_is_stalled_and_comes_back(server: FaultServer, keeper:
     keeper.start()
     await until(keeper, LinkState.ONLINE)
     server.frozen = True
+    patience(keeper.link, silence_s=0.6)
     status = await until(keeper, LinkState.STALLED)
     assert status.reason
     server.clear()
@@ -153,11 +150,10 @@ async def test_an_obs_that_is_not_ready_is_tried_again(server: FaultServer, keep
 async def test_an_attempt_that_is_given_up_leaves_no_connection(server: FaultServer, keeper: LinkKeeper) -> None:
     server.greet = False
     keeper.start()
-    await until(keeper, LinkState.CONNECTING)
-    await asyncio.sleep(0.1)
+    await true(lambda: server.connections == 2)
     began = time.monotonic()
     await keeper.stop()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < PATIENCE_S / 2
     assert keeper.link is None
 
 
@@ -173,7 +169,7 @@ def own_rig() -> Iterator[ObsRig]:
 
 
 def link_to(rig: ObsRig, password: str | None = None) -> RealObs:
-    return RealObs(rig.host, rig.port, password or rig.password, answer_s=0.8, beat_s=0.25, silence_s=0.8)
+    return patient(rig.host, rig.port, password or rig.password)
 
 
 @pytest.mark.obs
@@ -188,10 +184,11 @@ async def test_real_a_hung_obs_keeps_its_sockets_open_and_is_found_by_silence(ow
     await link.connect()
     heard = heard_on(link)
     own_rig.freeze()
+    patience(link, answer_s=0.8, silence_s=0.8)
     try:
         with pytest.raises((AnswerTimeout, LinkLost)):
             await link.switch_scene(obs_rig.SCENES[1])
-        assert (await down_of(heard, 3.0)).stalled
+        assert (await down_of(heard)).stalled
     finally:
         own_rig.thaw()
         await link.close()
@@ -203,7 +200,7 @@ async def test_real_kill_and_restart_are_lived_through(own_rig: ObsRig) -> None:
     keeper.start()
     await until(keeper, LinkState.ONLINE)
     own_rig.kill()
-    await until(keeper, LinkState.DOWN, 2.0)
+    await until(keeper, LinkState.DOWN)
     await asyncio.to_thread(own_rig.start)
     await until(keeper, LinkState.ONLINE)
     assert keeper.facts is not None

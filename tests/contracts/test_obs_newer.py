@@ -23,18 +23,18 @@ from studio.obs.port import (
     SceneChanged,
 )
 from studio.obs.real import RealObs
-from tests.obs_faults import PASSWORD, FaultServer, heard_on, true
+from tests.obs_faults import FaultServer, SteppedClock, heard_on, patience, patient, true
 
 SCENE = "双人"
 MIC = "主播麦"
 STREAM = OutputKind.STREAM
-EVERYTHING = ("GetSceneList", "GetInputList", "GetStreamStatus", "GetRecordStatus", "GetVirtualCamStatus", "StopStream",
+EVERYTHING = ("GetStudioModeEnabled", "GetSceneList", "GetInputList", "GetStreamStatus", "GetRecordStatus", "GetVirtualCamStatus", "StopStream",
               "StartStream", "SetCurrentProgramScene", "SetInputMute", "GetStats", "SetStreamServiceSettings")
 
 
 @pytest_asyncio.fixture
 async def link(server: FaultServer) -> AsyncIterator[RealObs]:
-    link = RealObs("127.0.0.1", server.port, PASSWORD, answer_s=0.6, beat_s=0.2, silence_s=0.6)
+    link = patient("127.0.0.1", server.port)
     await link.connect()
     yield link
     await link.close()
@@ -63,10 +63,14 @@ async def test_every_verb_tells_that_obs_is_not_ready(server: FaultServer, link:
     await stop_until_stopped(link, STREAM)
 
 
-async def test_207_is_an_answer_so_the_link_stays(server: FaultServer, link: RealObs) -> None:
+async def test_207_is_an_answer_so_the_link_stays(
+    server: FaultServer, link: RealObs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     heard = heard_on(link)
+    clock = SteppedClock(monkeypatch)
     not_ready(server)
-    await asyncio.sleep(1.5)
+    patience(link, silence_s=0.6)
+    await clock.go_on(link, 2.0)
     assert link.alive
     assert not [event for event in heard if isinstance(event, LinkDown)]
 
@@ -80,7 +84,7 @@ async def test_a_stop_goes_on_through_207_until_stopped(server: FaultServer, lin
     assert not stopping.done()
     assert server.machine.stream.active
     server.clear()
-    await asyncio.wait_for(stopping, 3)
+    await stopping
     assert server.machine.stream.state is OutputState.STOPPED
 
 
@@ -96,11 +100,13 @@ async def test_a_stop_that_never_gets_through_is_unsettled_never_stopped(server:
 async def test_a_stop_goes_on_when_the_outputs_cannot_be_read_for_a_while(server: FaultServer, link: RealObs) -> None:
     await live(link)
     server.swallow.add("GetStreamStatus")
+    patience(link, answer_s=0.3)
     stopping = asyncio.create_task(stop_until_stopped(link, STREAM))
-    await asyncio.sleep(0.9)
+    await true(lambda: server.seen.count("GetStreamStatus") >= 2)
     assert not stopping.done()
+    patience(link)
     server.clear()
-    await asyncio.wait_for(stopping, 3)
+    await stopping
     assert server.machine.stream.state is OutputState.STOPPED
 
 
@@ -121,7 +127,7 @@ async def test_a_panic_into_207_tells_of_every_step_that_it_was_not_done(server:
 
 async def test_the_keeper_waits_for_an_obs_that_is_still_starting(server: FaultServer) -> None:
     server.refuse["GetVersion"] = 207
-    keeper = LinkKeeper(lambda: RealObs("127.0.0.1", server.port, PASSWORD), first_wait_s=0.05, longest_wait_s=0.1)
+    keeper = LinkKeeper(lambda: patient("127.0.0.1", server.port), first_wait_s=0.05, longest_wait_s=0.1)
     keeper.start()
     await true(lambda: keeper.status.state is LinkState.DOWN and "207" in keeper.status.reason)
     await asyncio.sleep(0.3)
@@ -138,11 +144,13 @@ async def test_a_change_right_after_another_keeps_the_gate_closed(
     server: FaultServer, link: RealObs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The end of the first change must not let requests into the second."""
-    monkeypatch.setattr(real, "SETTLE_S", 0.15)
+    monkeypatch.setitem(real._GATES, "CurrentSceneCollectionChanged", 0.15)
+    heard = heard_on(link)
     server.say("CurrentSceneCollectionChanging", {"sceneCollectionName": "a"})
     server.say("CurrentSceneCollectionChanged", {"sceneCollectionName": "b"})
     server.say("CurrentSceneCollectionChanging", {"sceneCollectionName": "b"})
-    await asyncio.sleep(0.05)
+    server.say("InputMuteStateChanged", {"inputName": MIC, "inputMuted": True})
+    await true(lambda: MuteChanged(input=MIC, muted=True) in heard)  # and so all that was said before
     tap = asyncio.create_task(link.switch_scene(SCENE))
     await asyncio.sleep(0.3)
     assert "SetCurrentProgramScene" not in server.seen
@@ -153,15 +161,29 @@ async def test_a_change_right_after_another_keeps_the_gate_closed(
 async def test_a_change_whose_end_nobody_hears_is_not_waited_for_for_ever(
     server: FaultServer, link: RealObs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(real, "COLLECTION_S", 1.0)
+    monkeypatch.setitem(real._GATES, "CurrentSceneCollectionChanging", 1.0)
     heard = heard_on(link)
     began = time.monotonic()
     server.say("CurrentSceneCollectionChanging", {"sceneCollectionName": "a"})
-    await asyncio.sleep(0.9)
-    await asyncio.wait_for(link.switch_scene(SCENE), 2)
+    await true(lambda: not link._may_send.is_set())
+    await link.switch_scene(SCENE)
     assert time.monotonic() - began >= 0.95
+    assert not [event for event in heard if isinstance(event, LinkDown)]
+
+
+async def test_the_silence_of_a_change_is_ours(server: FaultServer, link: RealObs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked meanwhile, so that nothing is answered is no sign of a dead OBS."""
+    heard = heard_on(link)
+    clock = SteppedClock(monkeypatch)
+    patience(link, silence_s=0.6)
+    server.say("CurrentSceneCollectionChanging", {"sceneCollectionName": "a"})
+    await true(lambda: not link._may_send.is_set())
+    clock.now += 10
+    await asyncio.sleep(0.5)  # more than two beats
+    clock.now = link._answers_from + 0.1
     await asyncio.sleep(0.5)
-    assert not [event for event in heard if isinstance(event, LinkDown)]  # the silence was ours
+    assert link.alive
+    assert not [event for event in heard if isinstance(event, LinkDown)]
 
 
 async def test_another_collection_makes_everything_read_again(server: FaultServer, link: RealObs) -> None:
@@ -180,7 +202,7 @@ async def test_facts_come_from_what_obs_can_do_not_from_its_number(server: Fault
         "availableRequests": ["GetVersion", "SetRecordDirectory", "GetCanvasList"], "supportedImageFormats": ["jpg", "webp"],
         "platformDescription": "Windows 11",
     }
-    link = RealObs("127.0.0.1", server.port, PASSWORD)
+    link = patient("127.0.0.1", server.port)
     facts = await link.connect()
     assert (facts.obs_version, facts.can_be_aborted) == ("32.1.0", False)
     assert facts.can("SetRecordDirectory")
@@ -202,7 +224,9 @@ async def test_more_fields_and_new_events_disturb_nobody(server: FaultServer, li
 
 async def test_a_state_that_nobody_knows_yet_changes_nothing(server: FaultServer, link: RealObs) -> None:
     await live(link)
+    heard = heard_on(link)
     server.say("StreamStateChanged", {"outputActive": True, "outputState": "OBS_WEBSOCKET_OUTPUT_SLEEPING"})
-    await asyncio.sleep(0.1)
+    server.say("InputMuteStateChanged", {"inputName": MIC, "inputMuted": True})
+    await true(lambda: MuteChanged(input=MIC, muted=True) in heard)
     assert link.output_state(STREAM) is OutputState.STARTED
     await stop_until_stopped(link, STREAM)

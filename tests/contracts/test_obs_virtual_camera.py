@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 
 from studio.obs.errors import InvalidState, NotReady, OutputMissing, OutputRunning, OutputUnsettled
-from studio.obs.outputs import start_until_started, stop_until_stopped
+from studio.obs.outputs import STOP_S, start_until_started, stop_until_stopped
 from studio.obs.port import Event, OutputChanged, OutputKind, OutputState
 from studio.obs.real import RealObs
 from tests.contracts.conftest import Room
-from tests.obs_faults import PASSWORD, FaultServer, heard_on, true
+from tests.obs_faults import FaultServer, heard_on, patient, true
 
 CAMERA = OutputKind.VIRTUAL_CAMERA
 ALL = ("GetVirtualCamStatus", "StartVirtualCam", "StopVirtualCam")
@@ -22,7 +22,7 @@ ALL = ("GetVirtualCamStatus", "StartVirtualCam", "StopVirtualCam")
 
 @pytest_asyncio.fixture
 async def link(server: FaultServer) -> AsyncIterator[RealObs]:
-    link = RealObs("127.0.0.1", server.port, PASSWORD)
+    link = patient("127.0.0.1", server.port)
     await link.connect()
     yield link
     await link.close()
@@ -45,7 +45,7 @@ async def test_real_an_obs_without_a_driver_refuses_with_its_reason(real: Room) 
 
 @pytest.mark.obs
 async def test_real_stopping_a_camera_that_is_not_there_is_done_at_once(real: Room) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(STOP_S / 2):
         assert await stop_until_stopped(real.link, CAMERA, urgent=True) is None
 
 
