@@ -9,15 +9,12 @@ import msgspec
 from booking.calendars import rights
 from booking.calendars.queries import Hit, hits_of
 from booking.calendars.rules import DAY_MIN, WeeklyHours
-from incubator.accounts.rules import visible
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
 from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, NotFound
 from incubator.ground.queue.service import publish
 from incubator.ground.rights import Actor
-from incubator.ground.values import Span, new_uid
-
-LONGEST_REASON = 200
+from incubator.ground.values import Span, bounded, new_uid
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -58,14 +55,15 @@ async def add_calendar(actor: Actor, site_id: int, name: str, hours: Sequence[We
 
     Raises:
         Forbidden: only managers and administrators may.
-        Invalid: hours out of range.
+        Invalid: hours out of range, or a name too long.
     """
     if not rights.can_set_hours(actor, site_id):
         raise Forbidden()
     _check(hours)
+    name = bounded(name, "name")
     async with database.transaction():
         calendar_id: int = await database.fetchval(
-            "INSERT INTO calendars (site, name) VALUES ($1, $2) RETURNING id", site_id, visible(name))
+            "INSERT INTO calendars (site, name) VALUES ($1, $2) RETURNING id", site_id, name)
         await _write_hours(calendar_id, hours)
         await record(actor, "add_calendar", "calendar", calendar_id, after={"name": name, "hours": list(hours)})
     return calendar_id
@@ -109,7 +107,7 @@ async def close(actor: Actor, extent: Extent, span: Span, *, reason: str, reason
         BookingsHit: bookings in the way that were not seen.
     """
     span = _checked_span(span)
-    reason, reason_en = _checked_reason("reason", reason), _checked_reason("reason_en", reason_en)
+    reason, reason_en = bounded(reason, "reason"), bounded(reason_en, "reason_en")
     if not reason and not is_open:
         raise Invalid.field("reason", N_("Say why, so that people know what to expect."))
     if bool(extent.unit_ids) + (extent.calendar_id is not None) + (extent.site_id is not None) != 1:
@@ -145,13 +143,6 @@ def _checked_span(span: Span) -> Span:
     if span.ends_at <= clock.now():
         raise Invalid.field("ends_at", N_("This has passed. Choose a later end."))
     return span
-
-
-def _checked_reason(field: str, text: str) -> str:
-    text = visible(text)
-    if len(text) > LONGEST_REASON:
-        raise Invalid.field(field, N_("At most {most} characters; this has {count}."), most=LONGEST_REASON, count=len(text))
-    return text
 
 
 @database.retried

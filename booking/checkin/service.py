@@ -18,7 +18,6 @@ from booking.reservations.slots import Row
 from booking.reservations.tables import State
 from booking.units.queries import units_by_id
 from incubator.accounts.queries import actor_of, house_people
-from incubator.accounts.rules import visible
 from incubator.accounts.service import token_hash
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
@@ -26,7 +25,7 @@ from incubator.ground.errors import N_, Conflict, Forbidden, NotFound, Stale
 from incubator.ground.notices.service import tell as notice
 from incubator.ground.queue.service import publish
 from incubator.ground.rights import Actor, Role
-from incubator.ground.values import new_uid
+from incubator.ground.values import bounded, new_uid
 from incubator.sites.queries import SiteFacts
 
 LONGEST_LABEL = 40
@@ -183,6 +182,7 @@ async def pair(actor: Actor, code: str, unit_id: int, label: str) -> UUID:
     Raises:
         NotFound: no such room.
         Forbidden: not staff of the site.
+        Invalid: a label too long.
         PairingExpired: no tablet shows the code now.
     """
     site_id = await database.fetchval("SELECT site FROM units WHERE id = $1 AND retired_at IS NULL AND kind <> 'person'", unit_id)
@@ -190,7 +190,7 @@ async def pair(actor: Actor, code: str, unit_id: int, label: str) -> UUID:
         raise NotFound()
     if not rights.can_pair(actor, site_id):
         raise Forbidden()
-    label = visible(label)[:LONGEST_LABEL]
+    label = bounded(label, "label", LONGEST_LABEL)
     async with database.transaction():
         row = await database.fetchrow(
             "UPDATE devices SET unit = $2, label = $3, paired_by = $4, paired_at = $5, pairing_code = NULL, pairing_until = NULL,"

@@ -15,11 +15,10 @@ from booking.reservations import questions, rights
 from booking.reservations.rules import STANDING, is_page_key
 from booking.reservations.tables import State
 from booking.units.queries import units_by_id
-from incubator.accounts.rules import visible
 from incubator.ground import clock, database
 from incubator.ground.errors import NotFound
 from incubator.ground.rights import Actor
-from incubator.ground.values import Span
+from incubator.ground.values import Span, visible
 from incubator.sites.queries import site
 
 

@@ -9,16 +9,14 @@ from booking.calendars.rules import CalendarFacts, is_on_grid, open_spans
 from booking.reservations.refusals import OutsideHours, Past, RoomClosed, TooFarAhead
 from booking.reservations.tables import State
 from booking.units.queries import UnitFacts
-from incubator.accounts.rules import visible
 from incubator.ground.errors import N_, FieldError, Invalid, KaiboError
-from incubator.ground.values import Span
+from incubator.ground.values import Span, bounded
 from incubator.sites.queries import SiteFacts
 
 HOLD_MIN = 5
 MOST_HOLDS, MOST_HOLDS_OF_STAFF = 12, 60
 LONGEST_KEY = 100
 LONGEST_TITLE = 80
-LONGEST_REASON = 200
 YEARS = (2000, 2200)
 NEAREST = timedelta(days=7)  # how far an opening is looked for, in both directions
 STATE_NAMES: dict[str, str] = {
@@ -62,10 +60,7 @@ def checked_title(text: str) -> str:
     Raises:
         Invalid: too long.
     """
-    text = visible(text)
-    if len(text) > LONGEST_TITLE:
-        raise Invalid.field("title", N_("At most {most} characters; this has {count}."), most=LONGEST_TITLE, count=len(text))
-    return text
+    return bounded(text, "title", LONGEST_TITLE)
 
 
 def checked_span(span: Span) -> Span:

@@ -20,11 +20,10 @@ from booking.reservations.refusals import CutOff, HasBegun, HoldExpired, NotBegu
 from booking.reservations.rules import HOLD_MIN, STANDING, STATE_NAMES
 from booking.reservations.slots import Row
 from booking.reservations.tables import State
-from incubator.accounts.rules import visible
 from incubator.ground import clock, database
 from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, Stale
 from incubator.ground.rights import Actor
-from incubator.ground.values import Span, new_uid
+from incubator.ground.values import Span, bounded, new_uid
 
 NUMBER = "lpad(n, greatest(5, length(n)), '0') FROM (SELECT nextval('reservation_numbers')::text AS n) AS next"
 INSERT = f"""
@@ -331,6 +330,7 @@ async def cancel(actor: Actor, uid: UUID, *, reason: str = "", version: int | No
 
     Raises:
         NotFound, Forbidden: unknown, or not the actor's to change.
+        Invalid: a very long reason.
         HasBegun: end it early instead.
         WrongState: over or cancelled already.
         Stale: changed since `version`.
@@ -338,6 +338,7 @@ async def cancel(actor: Actor, uid: UUID, *, reason: str = "", version: int | No
     seen = await seen_by(actor, uid)
     if not rights.can_change(actor, seen.site_id, seen.merchant_id, seen.person_id):
         raise Forbidden()
+    reason = bounded(reason, "reason")
     async with database.transaction():
         _, row = await entered(seen, version=version)
         if row.state == State.HELD:
@@ -347,8 +348,7 @@ async def cancel(actor: Actor, uid: UUID, *, reason: str = "", version: int | No
         elif row.starts_at <= clock.now():
             raise HasBegun()
         else:
-            await close_row(actor, row, State.CANCELLED, "cancel", "ReservationCancelled",
-                            reason=visible(reason)[:rules.LONGEST_REASON])
+            await close_row(actor, row, State.CANCELLED, "cancel", "ReservationCancelled", reason=reason)
         await slots.free([row.id])
     return await as_it_is(row.id)
 

@@ -7,12 +7,11 @@ import msgspec
 
 from booking.units import rights, rules
 from booking.units.queries import COLUMNS, UnitFacts
-from incubator.accounts.rules import visible
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
 from incubator.ground.errors import N_, Conflict, Forbidden, NotFound, Stale
 from incubator.ground.rights import Actor
-from incubator.ground.values import new_uid
+from incubator.ground.values import new_uid, visible
 
 
 class CodeTaken(Conflict):

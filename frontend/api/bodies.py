@@ -11,13 +11,14 @@ from booking.reservations.rules import LONGEST_KEY, LONGEST_TITLE, YEARS
 from frontend.errors import Malformed, WrongContentType
 from frontend.views import AnyRequest
 from incubator.ground.errors import N_, FieldError, Invalid
-from incubator.ground.values import Span
+from incubator.ground.values import LONGEST_REASON, Span
 from studio.director import wire
 
 LARGEST = 2**31 - 1  # what the columns of counters hold
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339 with offset")]
 Id = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 Title = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": LONGEST_TITLE})]
+Reason = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": LONGEST_REASON})]
 PageKey = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_KEY})]
 Version = Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
@@ -82,7 +83,7 @@ class Extension(msgspec.Struct, forbid_unknown_fields=True):
 class Cancellation(msgspec.Struct, forbid_unknown_fields=True):
     """Why."""
 
-    reason: str = ""
+    reason: Reason = ""
     version: Version | None = None
 
 

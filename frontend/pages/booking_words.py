@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from booking.offers.rules import Alternative
+from booking.reservations.rules import YEARS
 from booking.units.queries import UnitFacts
 from frontend import formats, i18n
 from incubator.ground.errors import N_, FieldError, Invalid, KaiboError
@@ -24,7 +25,6 @@ CHIPS: Mapping[str, tuple[str, str, str]] = {
     "expired": ("line", "x", N_("Ran out")),
 }
 LONGEST_HOURS_TEXT = 5
-YEARS = (2000, 2100)
 
 
 class Chip(msgspec.Struct, frozen=True):

@@ -14,11 +14,12 @@ from booking.units.queries import spaces
 from frontend import i18n
 from frontend.auth import signed_in
 from frontend.errors import status_of
+from frontend.pages.booking_words import field_texts
 from frontend.pages.control_state import room_name
 from frontend.pages.tablet import own_address
 from frontend.views import AnyRequest, form, page, see_other, whole
 from incubator.ground import clock
-from incubator.ground.errors import N_, Forbidden, KaiboError
+from incubator.ground.errors import N_, Forbidden, Invalid, KaiboError
 from incubator.sites.queries import first_site
 
 AWAY_AFTER = timedelta(minutes=12)  # a tablet that is on is noted every five minutes
@@ -102,6 +103,8 @@ async def pair(request: AnyRequest, code: FromPath[str]) -> Response[Any]:
         return await _pair_page(request, shown, status=422, values=values, errors={"unit": i18n.gettext(CHOOSE_ROOM)})
     try:
         await service.pair(actor, shown, unit_id, values["label"])
+    except Invalid as refusal:
+        return await _pair_page(request, shown, status=422, values=values, errors=field_texts(refusal))
     except KaiboError as error:
         told = i18n.translate(error.text, error.params)
         return await _pair_page(request, shown, status=status_of(error), values=values, error=told)

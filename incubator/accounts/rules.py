@@ -1,26 +1,13 @@
 """What a name, an e-mail address, a login and a password must look like."""
 
 import re
-import unicodedata
 
 from incubator.accounts.passwords import LONGEST, SHORTEST
 from incubator.ground.errors import N_, Invalid
-from incubator.ground.values import phone
+from incubator.ground.values import bounded, phone, visible
 
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s.]{2,}")
 LONGEST_NAME = 60
-JOINER = "\u200d"
-
-
-def visible(text: str) -> str:
-    """Return the text trimmed, composed (NFC) and free of control and direction marks, which disguise what is shown.
-
-    The joiner within an emoji stays: without it a family falls apart into three people.
-    """
-    composed = unicodedata.normalize("NFC", text)
-    kinds = [unicodedata.category(c) for c in composed]
-    return "".join(c for place, c in enumerate(composed) if kinds[place] not in ("Cc", "Cf") or (
-        c == JOINER and kinds[place - 1:place] in (["So"], ["Sk"], ["Mn"]) and kinds[place + 1:place + 2] == ["So"])).strip()
 
 
 def checked_name(text: str, field: str = "name", longest: int = LONGEST_NAME) -> str:
@@ -29,11 +16,9 @@ def checked_name(text: str, field: str = "name", longest: int = LONGEST_NAME) ->
     Raises:
         Invalid: empty, or too long.
     """
-    text = visible(text)
+    text = bounded(text, field, longest)
     if not text:
         raise Invalid.field(field, N_("Give a name."))
-    if len(text) > longest:
-        raise Invalid.field(field, N_("At most {most} characters; this has {count}."), most=longest, count=len(text))
     return text
 
 

@@ -12,10 +12,9 @@ from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, KaiboError
 from incubator.ground.notices.service import tell
 from incubator.ground.queue.service import publish
 from incubator.ground.rights import MERCHANT_ROLES, Actor, Role, Scope
-from incubator.ground.values import new_uid, phone as checked_phone
+from incubator.ground.values import bounded, new_uid, phone as checked_phone
 
 MERCHANT_IDLE, MERCHANT_LONGEST = timedelta(days=30), timedelta(days=90)
-LONGEST_REASON = 200
 STAFF_LONGEST = timedelta(hours=12)
 TOKEN_PREFIX = "kaibo_"
 TOKENS_LEFT = N_("Your password was changed. These API tokens still work: {tokens}. If one is not yours, have it revoked.")
@@ -281,9 +280,10 @@ async def _may_settle(actor: Actor, person_id: int, reason: str) -> str:
         raise Forbidden()
     if not await database.fetchval("SELECT 1 FROM accounts WHERE person = $1", person_id):
         raise NotFound()
-    if not rules.visible(reason):
+    reason = bounded(reason, "reason")
+    if not reason:
         raise Invalid.field("reason", N_("Say why."))
-    return rules.checked_name(reason, "reason", LONGEST_REASON)
+    return reason
 
 
 async def known_person(login: str) -> int | None:

@@ -1,8 +1,9 @@
-"""Small values that all floors speak: spans of time, money, phone numbers, public ids."""
+"""Small values that all floors speak: spans of time, money, phone numbers, texts that people write, public ids."""
 
 import re
 import secrets
 import time
+import unicodedata
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -89,6 +90,35 @@ def phone(text: str, field: str = "phone") -> str:
     if not MOBILE.fullmatch(digits):
         raise Invalid.field(field, N_("A mobile number begins with 13 to 19."))
     return digits
+
+
+LONGEST_REASON = 200
+JOINER = "\u200d"
+
+
+def visible(text: str) -> str:
+    """Return the text trimmed, composed (NFC) and free of control and direction marks, which disguise what is shown.
+
+    The joiner within an emoji stays: without it a family falls apart into three people.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    kinds = [unicodedata.category(c) for c in composed]
+    return "".join(c for place, c in enumerate(composed) if kinds[place] not in ("Cc", "Cf") or (
+        c == JOINER and kinds[place - 1:place] in (["So"], ["Sk"], ["Mn"]) and kinds[place + 1:place + 2] == ["So"])).strip()
+
+
+def bounded(text: str, field: str, longest: int = LONGEST_REASON) -> str:
+    """Return what somebody wrote as it is kept, `visible` and at most `longest` characters; empty is fine.
+
+    Nothing is cut in silence: whoever wrote it must know what is kept.
+
+    Raises:
+        Invalid: too long.
+    """
+    text = visible(text)
+    if len(text) > longest:
+        raise Invalid.field(field, N_("At most {most} characters; this has {count}."), most=longest, count=len(text))
+    return text
 
 
 def new_uid() -> UUID:

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import msgspec
 
-from incubator.accounts.rules import visible
 from incubator.ground import database
 from incubator.ground.errors import NotFound
 from incubator.ground.rights import Actor, Role
+from incubator.ground.values import visible
 from incubator.merchants.rights import can_see, can_see_whole
 
 

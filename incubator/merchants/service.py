@@ -8,17 +8,17 @@ from uuid import UUID
 import msgspec
 
 from incubator.accounts import service as accounts
-from incubator.accounts.rules import checked_name, visible
+from incubator.accounts.rules import checked_name
 from incubator.accounts.search import search_words
 from incubator.ground import clock, database
 from incubator.ground.audit.service import record
 from incubator.ground.errors import N_, Conflict, FieldError, Forbidden, Invalid, NotFound, Stale
 from incubator.ground.rights import MERCHANT_ROLES, Actor, Role
-from incubator.ground.values import new_uid, phone
+from incubator.ground.values import bounded, new_uid, phone
 from incubator.merchants import questions, rights, rules
 
 EDITABLE = ("name", "short_name", "kind", "credit_code", "contact_name", "contact_phone", "town", "products")
-LONGEST_TEXT, LONGEST_URL = 200, 500
+LONGEST_URL = 500
 AGAIN = timedelta(minutes=1)
 
 
@@ -73,7 +73,7 @@ def checked(profile: Profile) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
         values[field] = _collect(errors, checked_name, getattr(profile, field), field, longest)
     values["contact_phone"] = _collect(errors, phone, profile.contact_phone, "contact_phone") if profile.contact_phone else ""
     for field in ("contact_name", "town", "products"):
-        values[field] = _collect(errors, _bounded, getattr(profile, field), field)
+        values[field] = _collect(errors, bounded, getattr(profile, field), field)
     values["credit_code"] = None
     if profile.credit_code:
         code = _collect(errors, rules.credit_code, profile.credit_code, profile.kind)
@@ -84,11 +84,6 @@ def checked(profile: Profile) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
     if errors:
         raise Invalid(errors)
     return values, warnings
-
-
-def _bounded(text: str, field: str) -> str:
-    """Return a text that may be empty, and is refused rather than cut when it is longer than its column is meant for."""
-    return checked_name(text, field, LONGEST_TEXT) if visible(text) else ""
 
 
 def _collect(errors: list[FieldError], check: Any, *args: Any) -> Any:
@@ -203,9 +198,9 @@ async def set_status(actor: Actor, merchant_id: int, version: int, status: str, 
         raise Forbidden()
     if status not in rules.STATUSES:
         raise Invalid.field("status", N_("Choose one of the states."))
-    if not visible(reason):
+    reason = bounded(reason, "reason")
+    if not reason:
         raise Invalid.field("reason", N_("Say why; the merchant will ask."))
-    reason = checked_name(reason, "reason", LONGEST_TEXT)
     async with database.transaction():
         row = await _locked(merchant_id, version)
         if status == "left":
@@ -229,7 +224,7 @@ async def add_shop(actor: Actor, merchant_id: int, *, platform: str, name: str, 
     if not rights.can_update(actor, merchant_id):
         raise Forbidden()
     errors = _shop_errors(platform, url, opened_on)
-    url = visible(url)
+    url = _collect(errors, bounded, url, "url", LONGEST_URL)
     name = _collect(errors, checked_name, name, "name", 100)
     if errors:
         raise Invalid(errors)
@@ -250,9 +245,6 @@ def _shop_errors(platform: str, url: str, opened_on: date | None) -> list[FieldE
         errors.append(FieldError("platform", N_("Choose one of the platforms.")))
     if url.strip() and not url.strip().startswith(("https://", "http://")):
         errors.append(FieldError("url", N_("A shop's address begins with https://.")))
-    if len(url) > LONGEST_URL:
-        figures = {"most": LONGEST_URL, "count": len(url)}
-        errors.append(FieldError("url", N_("At most {most} characters; this has {count}."), figures))
     if opened_on is not None and opened_on > clock.now().date():
         errors.append(FieldError("opened_on", N_("The opening day lies in the future.")))
     return errors

@@ -12,7 +12,7 @@ from booking.reservations.queries import ReservationFacts
 from booking.reservations.refusals import AlreadyCheckedIn, CutOff, NotYet, TooManyMisses, WrongCode, WrongState
 from booking.units.queries import UnitFacts
 from incubator.ground import clock, database
-from incubator.ground.errors import Forbidden, NotFound
+from incubator.ground.errors import Forbidden, Invalid, NotFound
 from incubator.ground.notices import queries as notices
 from incubator.ground.rights import Actor
 from tests.booking.conftest import NOW, Rooms, at, booked
@@ -221,6 +221,14 @@ async def test_only_staff_pair(people: People, rooms: Rooms) -> None:
         await service.pair(people.alice, shown.code, rooms.one.id, "door")
     with pytest.raises(NotFound):
         await service.pair(people.olaf, shown.code, 0, "door")
+
+
+async def test_a_long_label_is_refused_and_the_code_still_shown(people: People, rooms: Rooms) -> None:
+    shown = await service.show_pairing(people.site)
+    with pytest.raises(Invalid) as refusal:
+        await service.pair(people.olaf, shown.code, rooms.one.id, "d" * (service.LONGEST_LABEL + 1))
+    assert refusal.value.errors[0].field == "label"
+    await service.pair(people.olaf, shown.code, rooms.one.id, "d" * service.LONGEST_LABEL)
 
 
 async def test_revoke(people: People, rooms: Rooms) -> None:

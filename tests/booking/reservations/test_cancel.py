@@ -11,6 +11,8 @@ from booking.reservations.refusals import (
     WrongState,
 )
 from incubator.ground import clock
+from incubator.ground.errors import Invalid
+from incubator.ground.values import LONGEST_REASON
 from tests.booking.conftest import NOW, Rooms, at, booked, wish
 from tests.people import People
 
@@ -31,6 +33,14 @@ async def test_cancel_too_late(people: People, rooms: Rooms) -> None:
     made = await booked(people.alice, rooms.one, at(15))
     with clock.frozen_at(at(15)), pytest.raises(HasBegun):
         await service.cancel(people.alice, made.uid)
+
+
+async def test_a_long_reason_is_refused_and_nothing_cancelled(people: People, rooms: Rooms) -> None:
+    made = await booked(people.alice, rooms.one, at(15))
+    with pytest.raises(Invalid) as refusal:
+        await service.cancel(people.alice, made.uid, reason="病" * (LONGEST_REASON + 1))
+    assert refusal.value.errors[0].field == "reason"
+    assert (await service.cancel(people.alice, made.uid, reason="病" * LONGEST_REASON)).reason == "病" * LONGEST_REASON
 
 
 async def test_cancel_a_hold(people: People, rooms: Rooms) -> None:

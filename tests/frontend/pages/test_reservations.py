@@ -165,6 +165,15 @@ async def test_cancel_with_a_reason(centre: Centre, visit: Any) -> None:
     assert "已取消" in page.text
 
 
+async def test_a_long_reason_comes_back_with_its_field(centre: Centre, visit: Any) -> None:
+    made = await centre.book(centre.people.alice)
+    visitor = await visit(centre.people.alice)
+    answer = await visitor.post(f"/reservations/{made.uid}/cancel", version=made.version, reason="病" * 201)
+    assert answer.status_code == 422
+    assert "最多 200 个字" in answer.text
+    assert "病" * 201 in answer.text
+
+
 async def test_extend_end_and_no_show_go_with_the_hour(centre: Centre, visit: Any) -> None:
     made = await centre.book(centre.people.alice, day="2026-11-24", starts="15:00", ends="17:00")
     alice, dora = await visit(centre.people.alice), await visit(centre.people.dora)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from incubator.ground.errors import Invalid
-from incubator.ground.values import Span, new_uid, phone
+from incubator.ground.values import LONGEST_REASON, Span, bounded, new_uid, phone, visible
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -42,6 +42,22 @@ def test_a_phone_number_is_kept_bare(text: str) -> None:
 def test_other_phone_numbers_are_refused(text: str) -> None:
     with pytest.raises(Invalid):
         phone(text)
+
+
+@pytest.mark.parametrize(("text", "seen"), [
+    ("  山药 ", "山药"), ("a\x00b", "ab"), ("\u202eabc\u2066", "abc"), ("a\u200bb", "ab"), ("e\u0301", "é"),
+    ("👨\u200d👩\u200d👧 专场", "👨\u200d👩\u200d👧 专场"), ("❤\ufe0f\u200d🔥", "❤\ufe0f\u200d🔥"), ("a\u200db", "ab"), ("\u200d👧", "👧")])
+def test_what_counts_as_visible_text(text: str, seen: str) -> None:
+    assert visible(text) == seen
+
+
+def test_a_long_text_is_refused_and_never_cut() -> None:
+    assert bounded(" \u202e" + "长" * LONGEST_REASON + " ", "reason") == "长" * LONGEST_REASON
+    assert bounded(" ", "reason") == ""
+    with pytest.raises(Invalid) as refusal:
+        bounded("长" * 41, "label", 40)
+    error = refusal.value.errors[0]
+    assert (error.field, error.params) == ("label", {"most": 40, "count": 41})
 
 
 def test_public_ids_are_version_7_and_sort_by_time() -> None:
