@@ -217,14 +217,14 @@ async def control_command(request: AnyRequest, uid: FromPath[UUID], data: JSONBo
 
 @get("/live-sessions/{uid:uuid}/pictures/{index:int}", include_in_schema=False)
 async def scene_picture(request: AnyRequest, uid: FromPath[UUID], index: FromPath[int]) -> Response[Any]:
-    """Return the picture of a scene; only while the rig is there for this session."""
+    """Return the picture of a scene; only while the rig is there for this session, and only one that was taken in it."""
     place = await seat(actor_or_device(request), uid)
     board = await feeds.switchboard_of(request.app)
     snapshot = await board.snapshot(place.rig_id) if place.rig_id else None
     if snapshot is None or snapshot.plan.session != place.session_id:
         raise NotFound()
     picture = await board.picture(place.rig_id, index)
-    if picture is None:
+    if picture is None or picture.session != place.session_id:
         raise NotFound()
     return Response(picture.data, media_type=picture.content_type, headers=PICTURE_HEADERS)
 

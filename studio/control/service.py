@@ -394,5 +394,5 @@ async def test_connection(switchboard: Switchboard, actor: Actor, rig_uid: UUID)
         raise Forbidden()
     answer = await switchboard.probe(facts.id, facts.zone)
     if answer.outcome == Outcome.DONE:
-        return Tested("", found=wire.found(answer.detail))
+        return Tested("", found=msgspec.convert(answer.detail, Found))
     return Tested(answer.code or answer.outcome, str(answer.detail.get("reason", "")))

@@ -97,6 +97,7 @@ class Switchboard:
         self._waiting: dict[UUID, asyncio.Future[Answer]] = {}
         self._watchers: dict[int, set[Watcher]] = {}
         self._latest: dict[int, _Known] = {}
+        self._unreadable: set[int] = set()
         self._pubsub: Any = None
         self._ear: asyncio.Task[None] | None = None
 
@@ -145,14 +146,30 @@ class Switchboard:
                 waiting.set_result(answer)
             return
         kind, _, rig = channel.partition(":")
-        if kind == "snaps":
-            self._keep(wire.snapshot(body))
+        if kind == "snaps" and not self._keep(int(rig), body):
+            return
         for watcher in self._watchers.get(int(rig), ()):
             watcher.put("snapshot" if kind == "snaps" else "meters", body, asyncio.get_running_loop().time())
 
-    def _keep(self, snapshot: RigSnapshot) -> None:
-        now = asyncio.get_running_loop().time()
-        self._latest[snapshot.rig] = _Known(snapshot, now, now)
+    def _keep(self, rig_id: int, body: bytes) -> bool:
+        """Take a snapshot for the rig's latest, and tell whether it could be read."""
+        snapshot, now = self._readable(rig_id, body), asyncio.get_running_loop().time()
+        if snapshot is not None:
+            self._latest[rig_id] = _Known(snapshot, now, now)
+        return snapshot is not None
+
+    def _readable(self, rig_id: int, body: bytes) -> RigSnapshot | None:
+        """Return a snapshot; None, and said once, while the rig's director is of a release that we do not understand."""
+        try:
+            snapshot = wire.snapshot(body)
+        except msgspec.DecodeError as error:
+            if rig_id not in self._unreadable:
+                log.warning("a director is not understood", rig=rig_id, why=str(error))
+            self._unreadable.add(rig_id)
+            self._latest.pop(rig_id, None)
+            return None
+        self._unreadable.discard(rig_id)
+        return snapshot
 
     async def snapshot(self, rig_id: int, *, fresh_s: float = FENCE_FRESH_S) -> RigSnapshot | None:
         """Return a rig's snapshot, at most `fresh_s` old if it was heard, else read from Redis; None: no director has the rig.
@@ -183,11 +200,12 @@ class Switchboard:
             body, left_ms = await pipe.execute()
         except wire.AWAY as error:
             raise RoomsAway() from error
-        if body is None:
+        snapshot = None if body is None else self._readable(rig_id, body)
+        if snapshot is None:
             return None
         now = asyncio.get_running_loop().time()
         age_s = max(wire.SNAPSHOT_LIFE_S - left_ms / 1000, 0.0) if left_ms >= 0 else 0.0
-        known = _Known(wire.snapshot(body), now - age_s, now - READ_IS_OLDER_S)
+        known = _Known(snapshot, now - age_s, now - READ_IS_OLDER_S)
         self._latest[rig_id] = known
         return known
 

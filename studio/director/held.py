@@ -96,6 +96,10 @@ class Held:
         """Return the session to which what happens now belongs."""
         return self.plan.session if self.plan is not None else None
 
+    def audience(self) -> int:
+        """Return the session whose pages alone may hear and see the room; 0: nobody, between sessions or after the cut-off."""
+        return 0 if self.is_over(clock.now()) else self.session_now() or 0
+
     def ran(self, what: str, sender: Sender = NOBODY, session: int | None = None, at: datetime | None = None,
             **detail: Any) -> None:
         """Write a line of the as-run log; `at` None: now."""

@@ -68,9 +68,11 @@ class Pictures:
         facts = held.mirror.facts
         width = WIDTH_PORTRAIT if facts is None or facts.portrait else WIDTH_LANDSCAPE
         scene = held.mirror.scenes[index]
+        before = held.audience()
         try:
             picture = await held.link.screenshot(scene, width=width * (2 if scene == held.mirror.program else 1))
-            body = picture.content_type.encode() + b"\n" + picture.data
+            session = before if held.audience() == before else 0  # taken while the room changed hands: nobody's
+            body = wire.encode_picture(wire.Picture(picture.content_type, picture.data, session))
             await self._redis.set(wire.picture_key(held.rig_id, index), body, ex=wire.PICTURE_LIFE_S)
         except (ObsError, IndexError, *wire.AWAY) as error:
             log.debug("no picture", rig=held.rig_id, why=type(error).__name__)

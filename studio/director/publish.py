@@ -121,9 +121,8 @@ class Publisher:
         task.add_done_callback(self._tasks.discard)
 
     async def _send_levels(self, meters: Meters, now: float) -> None:
-        session = 0 if self._held.is_over(clock.now()) else self._held.session_now() or 0
-        body = MetersNow(
-            tuple(LevelNow(one.input, round(one.magnitude_db, 1), round(one.peak_db, 1)) for one in meters.levels), session)
+        levels = (LevelNow(one.input, round(one.magnitude_db, 1), round(one.peak_db, 1)) for one in meters.levels)
+        body = MetersNow(tuple(levels), self._held.audience())
         try:
             heard = await self._redis.publish(wire.meters_channel(self._held.rig_id), wire.encode(body))
             self._levels_rest_until = 0.0 if heard else now + METERS_UNHEARD_S

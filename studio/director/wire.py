@@ -1,8 +1,10 @@
 """Everything that travels through Redis between web and director: names, structs and their version, in this one file."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -69,13 +71,19 @@ def meters_channel(rig_id: int) -> str:
 
 
 def picture_key(rig_id: int, index: int) -> str:
-    """Return where the picture of a rig's n-th scene lies: content type, line feed, bytes."""
+    """Return where the picture of a rig's n-th scene lies."""
     return f"thumb:{rig_id}:{index}"
 
 
 def probe_list(zone: str) -> str:
     """Return the list of connection tests that any director of the zone may take."""
     return f"probe:{zone}"
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent as a whole; `v` is the version that its sender speaks."""
+
+    v: int = VERSION
 
 
 class SwitchScene(msgspec.Struct, frozen=True, tag="switch_scene"):
@@ -134,7 +142,7 @@ class Sender(msgspec.Struct, frozen=True):
     request_id: str = ""
 
 
-class CommandBody(msgspec.Struct, frozen=True):
+class CommandBody(Body, frozen=True):
     """One command on its way to the owner of a rig."""
 
     id: UUID
@@ -143,10 +151,9 @@ class CommandBody(msgspec.Struct, frozen=True):
     sender: Sender
     answer_to: str
     command: Command
-    v: int = VERSION
 
 
-class PanicBody(msgspec.Struct, frozen=True):
+class PanicBody(Body, frozen=True):
     """One panic: 1 covers and mutes, 2 stops as well, 0 brings picture and sound back."""
 
     id: UUID
@@ -154,26 +161,23 @@ class PanicBody(msgspec.Struct, frozen=True):
     level: int
     sender: Sender
     answer_to: str = ""
-    v: int = VERSION
 
 
-class ProbeBody(msgspec.Struct, frozen=True):
+class ProbeBody(Body, frozen=True):
     """A wish to test the connection of a rig as it is stored."""
 
     id: UUID
     rig: int
     answer_to: str
-    v: int = VERSION
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(Body, frozen=True):
     """What became of a command, panic or probe; `code` says why it was refused, or adds a remark to `done`."""
 
     id: UUID
     outcome: Outcome
     code: str = ""
     detail: dict[str, Any] = {}
-    v: int = VERSION
 
 
 class InputNow(msgspec.Struct, frozen=True):
@@ -283,7 +287,7 @@ class PlanNow(msgspec.Struct, frozen=True):
         return sender.device is None and self.controller_person is not None and self.controller_person == sender.person
 
 
-class RigSnapshot(msgspec.Struct, frozen=True):
+class RigSnapshot(Body, frozen=True):
     """Everything about one rig at one moment. Newer is: higher fence, then epoch, then version."""
 
     rig: int
@@ -312,7 +316,6 @@ class RigSnapshot(msgspec.Struct, frozen=True):
     websocket_version: str = ""
     pictures_at: tuple[int, ...] = ()
     database_away: bool = False
-    v: int = VERSION
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -333,15 +336,11 @@ class LevelNow(msgspec.Struct, frozen=True, array_like=True):
     peak_db: float
 
 
-class MetersNow(msgspec.Struct, frozen=True):
-    """All inputs' levels at one moment, for the pages of one session alone: 0 is nobody's, between sessions or after the cut-off.
-
-    They say for themselves whose they are: the snapshot that would tell it may be late or lost.
-    """
+class MetersNow(Body, frozen=True):
+    """All inputs' levels at one moment, for one session's pages alone, 0 for nobody's: a snapshot that tells it may be late."""
 
     levels: tuple[LevelNow, ...]
     session: int = 0
-    v: int = VERSION
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -360,35 +359,40 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """A scene's picture as it lies in Redis."""
+    """A scene's picture as it lies in Redis, for the pages of one session alone: 0 is nobody's, as with levels."""
 
     content_type: str
     data: bytes
+    session: int = 0
 
 
-_encoder = msgspec.json.Encoder()
+encode: Callable[[msgspec.Struct], bytes] = msgspec.json.encode
+_B = TypeVar("_B", bound=Body)
 
 
-def encode(body: msgspec.Struct) -> bytes:
-    """Return a struct as it travels."""
-    return _encoder.encode(body)
+def _read(decoder: msgspec.json.Decoder[_B], body: bytes) -> _B:
+    found = decoder.decode(body)
+    if abs(found.v - VERSION) > 1:
+        raise msgspec.DecodeError(f"{type(found).__name__} of version {found.v}, ours is {VERSION}")
+    return found
 
 
-# Each returns the struct, or raises msgspec.DecodeError for a body of another shape or release.
-command = msgspec.json.Decoder(CommandBody).decode
-panic = msgspec.json.Decoder(PanicBody).decode
-probe = msgspec.json.Decoder(ProbeBody).decode
-answer = msgspec.json.Decoder(Answer).decode
-snapshot = msgspec.json.Decoder(RigSnapshot).decode
-meters = msgspec.json.Decoder(MetersNow).decode
+# Each returns the struct, or raises msgspec.DecodeError for a body of another shape, or of more than one release away.
+command = partial(_read, msgspec.json.Decoder(CommandBody))
+panic = partial(_read, msgspec.json.Decoder(PanicBody))
+probe = partial(_read, msgspec.json.Decoder(ProbeBody))
+answer = partial(_read, msgspec.json.Decoder(Answer))
+snapshot = partial(_read, msgspec.json.Decoder(RigSnapshot))
+meters = partial(_read, msgspec.json.Decoder(MetersNow))
 
 
-def found(detail: dict[str, Any]) -> Found:
-    """Return what a connection test found, from its answer's detail."""
-    return msgspec.convert(detail, Found)
+def encode_picture(one: Picture) -> bytes:
+    """Return a picture as it lies in Redis: content type, session, line feed, bytes."""
+    return f"{one.content_type} {one.session}\n".encode() + one.data
 
 
 def picture(body: bytes) -> Picture:
-    """Return a picture with its content type."""
-    content_type, _, data = body.partition(b"\n")
-    return Picture(content_type.decode(), data)
+    """Return a picture with its content type; one that does not say whose it is is nobody's."""
+    head, _, data = body.partition(b"\n")
+    content_type, _, session = head.decode().partition(" ")
+    return Picture(content_type, data, int(session) if session.isdecimal() else 0)

@@ -28,3 +28,17 @@ async def test_pictures_lie_apart_with_their_type(studio: Studio) -> None:
     await until(there)
     assert 0 < await studio.redis.ttl(f"thumb:{studio.rig.id}:0") <= 60
     await studio.shows(lambda s: any(s.pictures_at))
+
+
+async def test_a_picture_says_whose_it_is_and_a_new_party_waits_for_its_own(studio: Studio) -> None:
+    await studio.owned()
+
+    async def is_of(session: int) -> bool:
+        found = await studio.board.picture(studio.rig.id, 0)
+        return found is not None and found.session == session
+
+    await until(lambda: is_of(0), what="nobody's")
+    session = await studio.prepare(await studio.book())
+    before = await studio.shows(lambda s: s.plan.session == session.id)
+    await until(lambda: is_of(session.id), 12, what="the session's")
+    await studio.shows(lambda s: s.pictures_at[0] > before.pictures_at[0])  # so that pages ask again

@@ -15,6 +15,7 @@ from frontend.formats import Speech
 from frontend.pages.control_state import next_at
 from incubator.ground import clock, database
 from studio.control import service as control
+from studio.director import wire
 from studio.director.wire import OutputPhase, PlanNow
 from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
 from tests.people import People
@@ -222,12 +223,23 @@ async def test_the_same_extension_from_phone_and_tablet_counts_once(client_for: 
 async def test_a_picture_is_served_to_those_who_have_the_room(client_for: ClientFor, people: People, room: Room,
                                                               redis: Any) -> None:
     await room.tell(redis)
-    await redis.set(f"thumb:{room.rig.id}:0", b"image/svg+xml\n<svg/>")
+    taken = wire.Picture("image/svg+xml", b"<svg/>", room.session_id)
+    await redis.set(wire.picture_key(room.rig.id, 0), wire.encode_picture(taken))
     client = await client_for(people.alice)
     answer = await client.get(f"/live-sessions/{room.session}/pictures/0?v=1")
     assert (answer.status_code, answer.content) == (200, b"<svg/>")
     assert answer.headers["content-type"].startswith("image/svg+xml")
     assert (await client.get(f"/live-sessions/{room.session}/pictures/1?v=1")).status_code == 404
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_picture_of_another_session_is_not_served_though_the_rig_is_still_said_to_be_ours(
+        client_for: ClientFor, people: People, room: Room, redis: Any, others: int) -> None:
+    await room.tell(redis)
+    session = room.session_id + 1 if others else 0
+    await redis.set(wire.picture_key(room.rig.id, 0), wire.encode_picture(wire.Picture("image/svg+xml", b"<svg/>", session)))
+    client = await client_for(people.alice)
+    assert (await client.get(f"/live-sessions/{room.session}/pictures/0?v=1")).status_code == 404
 
 
 async def test_the_list_shows_own_sessions_only(client_for: ClientFor, people: People, room: Room) -> None:
