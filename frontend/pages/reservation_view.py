@@ -165,7 +165,7 @@ def row_of(one: ReservationFacts) -> Row:
 def wants_key(live: LiveSession | None) -> bool:
     """Tell whether this reader can paste the key that a session ahead still lacks."""
     return (live is not None and live.output == "stream" and live.key is None and live.may_paste
-            and live.state in ("planned", "preparing", "waiting_for_key"))
+            and live.state in ("planned", "preparing", "waiting_for_key") and live.reservation_state in STANDING)
 
 
 def short_near_day(moment: datetime) -> str:

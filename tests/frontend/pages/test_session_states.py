@@ -97,6 +97,7 @@ async def test_a_session_never_contradicts_its_booking(client_for: ClientFor, pe
     cancelled = session_line(await act_on_booking(client, room, "cancel"))
     assert "已取消" in cancelled
     assert "hx-get" not in cancelled
+    assert "key-text" not in cancelled
     assert str(room.session) not in (await client.get("/live")).text
     assert "已取消" in (await client.get(f"/live-sessions/{room.session}")).text
     await follow(room.booking.id)
