@@ -19,7 +19,6 @@ from studio.obs.port import LinkState
 from studio.rigs.queries import Incident, RigPage
 
 STALE_S = 1.8  # with a look every second, what is stale shows within 3 s; directors speak twice a second
-ABORTABLE = (5, 2)
 FRESH = timedelta(minutes=30)  # so long the board warns of what was done by hand; the rig's page keeps it for a week
 ABORTABLE_WARNING = N_(
     "obs-websocket below 5.2: one message without password ends this OBS. Let only the director’s address reach its port.")
@@ -28,7 +27,6 @@ LINK_WORDS = {
     "refused": N_("OBS refuses"), "stalled": N_("OBS hangs"),
 }
 NO_WORD = N_("No word from it.")
-REFUSALS = {"4009": "wrong_password", "4010": "wrong_version", "4011": "kicked"}  # the codes with which OBS closes
 
 
 class RigState(msgspec.Struct, frozen=True):
@@ -85,7 +83,7 @@ def state_of(page: RigPage, snapshot: RigSnapshot | None) -> RigState:
 def _why_apart(page: RigPage, link: LinkNow) -> str:
     """Return in our words why there is no link; "" while it is being made."""
     if link.state == LinkState.REFUSED:
-        return next((reason_text(code) for number, code in REFUSALS.items() if number in link.reason), "")
+        return reason_text(link.code)
     if link.state == LinkState.STALLED:
         return i18n.gettext(NO_WORD)
     if link.state != LinkState.DOWN:
@@ -136,7 +134,7 @@ def versions_of(snapshot: RigSnapshot | None) -> str:
 def warnings_of(page: RigPage, snapshot: RigSnapshot | None) -> tuple[str, ...]:
     """Return what an operator should put right although it works."""
     found = []
-    if snapshot is not None and can_be_aborted(snapshot.websocket_version):
+    if snapshot is not None and snapshot.can_be_aborted:
         found.append(ABORTABLE_WARNING)
     if snapshot is not None and snapshot.link.is_online and not snapshot.stand_by_scene:
         found.append(N_("There is no scene to cover the picture with. Choose one."))
@@ -156,12 +154,6 @@ def by_hand(incidents: Sequence[Incident]) -> tuple[str, ...]:
         return ()
     return (i18n.translate(N_("At {at:time} a stream was started at the computer by hand; it was not this session’s and was"
                               " stopped."), {"at": fresh[0].at}),)
-
-
-def can_be_aborted(version: str) -> bool:
-    """Tell whether obs-websocket is of the kind that an unauthenticated message ends; unknown versions are not."""
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    return len(numbers) == len(ABORTABLE) and numbers < ABORTABLE
 
 
 def room_of(page: RigPage, seen: Seen | None, session: LiveSession | None, incidents: Sequence[Incident] = (),

@@ -14,7 +14,7 @@ from frontend.errors import status_of
 from frontend.pages.control_state import ms
 from frontend.pages.live_session import seen_of
 from frontend.pages.reasons import reason_text
-from frontend.pages.rig_view import Room, calls_of, can_be_aborted, room_of
+from frontend.pages.rig_view import Room, calls_of, room_of
 from frontend.views import AnyRequest, form, fragment, mark_of, page, see_other, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
@@ -157,7 +157,7 @@ async def test_rig(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     await form(request)
     tested = await control.test_connection(await feeds.switchboard_of(request.app), signed_in(request), uid)
     context: dict[str, Any] = {"tested": tested, "why": reason_text(tested.code), "reason": tested.reason,
-               "is_old": tested.found is not None and can_be_aborted(tested.found.websocket_version)}
+               "is_old": tested.found is not None and tested.found.can_be_aborted}
     if request.headers.get("hx-request"):
         return fragment(request, "_rig_found.html", **context)
     return await _show(request, uid, **context)

@@ -23,7 +23,7 @@ from studio.director.panic import Panics
 from studio.director.pictures import Pictures
 from studio.director.publish import Publisher
 from studio.director.reconcile import Reconciler
-from studio.obs.errors import Kicked, ObsError, WrongPassword, WrongVersion
+from studio.obs.errors import Kicked, LinkRefused, ObsError
 from studio.obs.keeper import LinkKeeper, LinkStatus
 from studio.obs.port import (
     Event,
@@ -128,7 +128,7 @@ class Owner:
     def _try_password_again(self) -> None:
         """A wrong password may be mended at the computer; being thrown out needs a person's word here."""
         status = self._keeper.status
-        if status.state is LinkState.REFUSED and not self.held.is_dropped and "4011" not in status.reason:
+        if status.state is LinkState.REFUSED and not self.held.is_dropped and status.code != Kicked.code:
             self._keeper.allow()
 
     async def _sync_for_ever(self) -> None:
@@ -262,7 +262,4 @@ class Owner:
 
 def code_of(error: Exception) -> str:
     """Return what a connection test calls an error."""
-    for kind, code in ((WrongPassword, "wrong_password"), (WrongVersion, "wrong_version"), (Kicked, "kicked")):
-        if isinstance(error, kind):
-            return code
-    return "unreachable"
+    return error.code if isinstance(error, LinkRefused) else "unreachable"

@@ -47,7 +47,7 @@ class Publisher:
             virtual_camera=mirror.outputs[OutputKind.VIRTUAL_CAMERA], stats=self._stats(), studio_mode=mirror.studio_mode,
             panic=held.panic, plan=self._plan(), obs_version=facts.obs_version if facts else "",
             websocket_version=facts.websocket_version if facts else "", pictures_at=tuple(held.pictures_at),
-            database_away=held.database_away,
+            database_away=held.database_away, can_be_aborted=facts is not None and facts.can_be_aborted,
         )
 
     def _link(self) -> LinkNow:
@@ -58,7 +58,7 @@ class Publisher:
             state = LinkState.SYNCING
         link = held.keeper.link
         heard = link.last_heard_s if link is not None else math.inf
-        return LinkNow(state.value, round(heard, 1) if heard < 1e6 else -1.0, status.reason)
+        return LinkNow(state.value, round(heard, 1) if heard < 1e6 else -1.0, status.reason, status.code)
 
     def _stats(self) -> StatsNow:
         mirror = self._held.mirror

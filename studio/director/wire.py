@@ -221,11 +221,12 @@ class OutputNow(msgspec.Struct, frozen=True):
 
 
 class LinkNow(msgspec.Struct, frozen=True):
-    """The link to OBS; `heard_s` is the age of its last word when the snapshot was made."""
+    """The link to OBS; `heard_s` is the age of its last word when the snapshot was made, `code` why OBS refuses us."""
 
     state: str
     heard_s: float
     reason: str = ""
+    code: str = ""
 
     @property
     def is_online(self) -> bool:
@@ -316,6 +317,7 @@ class RigSnapshot(Body, frozen=True):
     websocket_version: str = ""
     pictures_at: tuple[int, ...] = ()
     database_away: bool = False
+    can_be_aborted: bool = False
 
     @property
     def order(self) -> tuple[int, int, int]:

@@ -1,6 +1,6 @@
 """What can go wrong between the director and one OBS, as types that a caller can tell apart."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 
 class ObsError(Exception):
@@ -12,7 +12,9 @@ class Unreachable(ObsError):
 
 
 class LinkRefused(ObsError):
-    """OBS answered and does not want us; trying again by itself cannot help."""
+    """OBS answered and does not want us; trying again by itself cannot help. `code` is what the house calls it."""
+
+    code: ClassVar[str]
 
     def __init__(self, close_code: int, reason: str = "") -> None:
         super().__init__(f"OBS closed the connection with {close_code} {reason}".rstrip())
@@ -23,13 +25,19 @@ class LinkRefused(ObsError):
 class WrongPassword(LinkRefused):
     """Close code 4009."""
 
+    code = "wrong_password"
+
 
 class WrongVersion(LinkRefused):
     """Close code 4010: this OBS does not speak version 1 of the protocol."""
 
+    code = "wrong_version"
+
 
 class Kicked(LinkRefused):
     """Close code 4011: a person at the room's computer threw us out; a person has to let us in again."""
+
+    code = "kicked"
 
 
 class LinkLost(ObsError):

@@ -18,10 +18,11 @@ JITTER: Final = 0.25
 
 
 class LinkStatus(msgspec.Struct, frozen=True):
-    """How a link is: `reason` says why it is not online, `next_try_s` when the next attempt comes (None: none comes)."""
+    """How a link is: `reason` says why it is not online, `code` why OBS refuses, `next_try_s` when the next attempt comes."""
 
     state: LinkState
     reason: str = ""
+    code: str = ""
     attempt: int = 0
     next_try_s: float | None = None
 
@@ -95,8 +96,8 @@ class LinkKeeper:
             lost = await self._live(attempt)
             if lost.came_online:
                 pauses, attempt = waits(*self._pace), 0
-            if lost.refused:
-                self._set(LinkState.REFUSED, lost.reason)
+            if lost.code:
+                self._set(LinkState.REFUSED, lost.reason, lost.code)
                 await self._pause(None)
                 continue
             wait_s = next(pauses)
@@ -125,14 +126,15 @@ class LinkKeeper:
             self.link, came_online = link, True
             self._set(LinkState.ONLINE)
             end = await down
-            return _Lost(end.reason, end.stalled, end.refused, came_online)
+            return _Lost(end.reason, end.stalled, end.code, came_online)
         except ObsError as error:
             if down.done():
-                return _Lost(down.result().reason, down.result().stalled, down.result().refused, came_online)
-            return _Lost(str(error), isinstance(error, AnswerTimeout), isinstance(error, LinkRefused), came_online)
+                return _Lost(down.result().reason, down.result().stalled, down.result().code, came_online)
+            code = error.code if isinstance(error, LinkRefused) else ""
+            return _Lost(str(error), isinstance(error, AnswerTimeout), code, came_online)
         except (KeyError, TypeError, ValueError) as error:
             LOG.exception("OBS answers without the promised fields")
-            return _Lost(f"unreadable answer: {type(error).__name__}", False, False, came_online)
+            return _Lost(f"unreadable answer: {type(error).__name__}", False, "", came_online)
         finally:
             self.link = None
             await link.close()
@@ -144,8 +146,9 @@ class LinkKeeper:
         except TimeoutError:
             LOG.debug("trying again after %s s", wait_s)
 
-    def _set(self, state: LinkState, reason: str = "", *, attempt: int = 0, next_try_s: float | None = None) -> None:
-        self.status = LinkStatus(state, reason, attempt, next_try_s)
+    def _set(self, state: LinkState, reason: str = "", code: str = "", *, attempt: int = 0,
+             next_try_s: float | None = None) -> None:
+        self.status = LinkStatus(state, reason, code, attempt, next_try_s)
         for watcher in self._watchers:
             watcher(self.status)
 
@@ -155,5 +158,5 @@ class _Lost(msgspec.Struct, frozen=True):
 
     reason: str
     stalled: bool
-    refused: bool
+    code: str
     came_online: bool

@@ -54,8 +54,6 @@ class Facts(msgspec.Struct, frozen=True):
     image_formats: tuple[str, ...]
     canvas_width: int
     canvas_height: int
-    output_width: int
-    output_height: int
     fps: float
 
     def can(self, request: str) -> bool:
@@ -69,9 +67,9 @@ class Facts(msgspec.Struct, frozen=True):
 
     @property
     def can_be_aborted(self) -> bool:
-        """Does obs-websocket below 5.2 run here, which one unauthenticated message aborts?"""
-        numbers = [int(part) for part in self.websocket_version.split(".")[:2] if part.isdigit()]
-        return numbers < [5, 2]
+        """Does obs-websocket below 5.2 run here, which one unauthenticated message aborts? Unknown ones: no."""
+        numbers = tuple(int(part) for part in self.websocket_version.split(".")[:2] if part.isdecimal())
+        return len(numbers) == 2 and numbers < (5, 2)
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -89,13 +87,12 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class StreamStatus(msgspec.Struct, frozen=True):
-    """The stream output as OBS counts it; congestion 0..1, frames since its start."""
+    """The stream output as OBS counts it; frames since its start."""
 
     active: bool
     reconnecting: bool = False
     duration_ms: int = 0
     sent_bytes: int = 0
-    congestion: float = 0.0
     skipped_frames: int = 0
     total_frames: int = 0
 
@@ -123,13 +120,9 @@ class Stats(msgspec.Struct, frozen=True):
 
     fps: float
     cpu_percent: float
-    memory_mb: float
     disk_free_mb: float
-    frame_ms: float
     render_skipped: int
     render_total: int
-    output_skipped: int
-    output_total: int
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -266,11 +259,16 @@ class Meters(msgspec.Struct, frozen=True, tag=True):
 
 
 class LinkDown(msgspec.Struct, frozen=True, tag=True):
-    """The link is gone, told once per connection; `stalled` means that OBS hangs, `refused` that no retry may follow."""
+    """The link is gone, told once per connection; `stalled`: OBS hangs; with a `code` OBS refused us and no retry may follow."""
 
     reason: str
     stalled: bool = False
-    refused: bool = False
+    code: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Does OBS not want us?"""
+        return bool(self.code)
 
 
 Event = (

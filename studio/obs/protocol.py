@@ -113,8 +113,6 @@ def facts_of(version: Mapping[str, Any], video: Mapping[str, Any]) -> Facts:
         image_formats=tuple(version["supportedImageFormats"]),
         canvas_width=video["baseWidth"],
         canvas_height=video["baseHeight"],
-        output_width=video["outputWidth"],
-        output_height=video["outputHeight"],
         fps=video["fpsNumerator"] / video["fpsDenominator"],
     )
 
@@ -124,13 +122,9 @@ def stats_of(data: Mapping[str, Any]) -> Stats:
     return Stats(
         fps=data["activeFps"],
         cpu_percent=data["cpuUsage"],
-        memory_mb=data["memoryUsage"],
         disk_free_mb=data["availableDiskSpace"],
-        frame_ms=data["averageFrameRenderTime"],
         render_skipped=data["renderSkippedFrames"],
         render_total=data["renderTotalFrames"],
-        output_skipped=data["outputSkippedFrames"],
-        output_total=data["outputTotalFrames"],
     )
 
 
@@ -141,7 +135,6 @@ def stream_of(data: Mapping[str, Any]) -> StreamStatus:
         reconnecting=data["outputReconnecting"],
         duration_ms=data["outputDuration"],
         sent_bytes=data["outputBytes"],
-        congestion=data.get("outputCongestion", 0.0),
         skipped_frames=data["outputSkippedFrames"],
         total_frames=data["outputTotalFrames"],
     )

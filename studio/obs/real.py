@@ -109,13 +109,13 @@ class RealObs(ObsVerbs):
         self._writing.disconnect()
         self._reading.disconnect()
 
-    def _lose(self, reason: str, *, stalled: bool = False, refused: bool = False) -> None:
+    def _lose(self, reason: str, *, stalled: bool = False, code: str = "") -> None:
         """Tell the loss once, after everything that waits has failed."""
         if self._down:
             return
         self._down = True
         self._finish(reason)
-        self._tell(LinkDown(reason=reason, stalled=stalled, refused=refused))
+        self._tell(LinkDown(reason=reason, stalled=stalled, code=code))
 
     def _start(self, work: Any) -> None:
         task = self._loop.create_task(work)
@@ -138,9 +138,9 @@ class RealObs(ObsVerbs):
             self._loop.call_soon_threadsafe(self._gate, _GATES[name])
 
     def _ended(self, reason: ObsError) -> None:
-        refused = isinstance(reason, LinkRefused)
+        code = reason.code if isinstance(reason, LinkRefused) else ""
         with contextlib.suppress(RuntimeError):  # the loop is already closed: nobody is left to be told
-            self._loop.call_soon_threadsafe(lambda: self._lose(str(reason), refused=refused))
+            self._loop.call_soon_threadsafe(lambda: self._lose(str(reason), code=code))
 
     # on the event loop
 

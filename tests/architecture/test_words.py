@@ -11,6 +11,7 @@ from frontend.pages.reasons import REASONS
 from frontend.pages.reservation_view import DEEDS
 from studio.control.queries import Reason
 from studio.director.commands import CODES
+from studio.obs.errors import LinkRefused
 from tests.architecture.calls import calls, texts, trees
 
 # Functions that take a verb and hand it on to the audit, with the place of the verb among their arguments
@@ -105,7 +106,9 @@ def _codes() -> Iterator[tuple[str, str]]:
 
 
 def test_every_reason_has_words() -> None:
-    said = [*_codes(), *((code, "commands") for code in CODES.values())]
+    refusals = [(kind.code, "links") for kind in LinkRefused.__subclasses__()]
+    said = [*_codes(), *((code, "commands") for code in CODES.values()), *refusals]
+    assert len(refusals) == 3
     assert len({code for code, _ in said}) > 25
     assert [one for one in said if one[0] and one[0] not in REASONS] == []
     assert {code for code in Reason if code} - {"not_checked_in", "not_yours"} <= set(REASONS)  # those two are refusals

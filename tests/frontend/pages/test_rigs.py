@@ -98,7 +98,7 @@ async def test_an_unready_room_says_why(client_for: ClientFor, people: People, r
 
 
 async def test_an_old_websocket_is_warned_of(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
-    await room.tell(redis, websocket_version="5.1.0")
+    await room.tell(redis, can_be_aborted=True)
     assert "5.2" in (await (await client_for(people.olaf)).get(f"/rigs/{room.rig.uid}")).text
 
 
@@ -176,7 +176,7 @@ REFUSED = "[Errno 111] Connection refused"
 
 @pytest.mark.parametrize(("driver", "link", "why"), [
     ("obs", LinkNow("down", -1.0, REFUSED), "ws://127.0.0.1:9 没有应答。"),
-    ("obs", LinkNow("refused", -1.0, "OBS closed the connection with 4009 Authentication failed."), "OBS 不接受这个密码。"),
+    ("obs", LinkNow("refused", -1.0, "Authentication failed after 4011 ms.", "wrong_password"), "OBS 不接受这个密码。"),
     ("obs", LinkNow("stalled", 4.0, "no answer to GetVersion within 3 s"), "没有应答。"),
     ("simulated", LinkNow("down", -1.0, "the simulated OBS is switched off"), "模拟的 OBS 已关闭。"),
 ])
