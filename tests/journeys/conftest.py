@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from incubator.ground.servers import PostgresServer, ValkeyServer, start_postgres, start_valkey
 from tests.journeys.town import PASSWORD
@@ -25,7 +25,8 @@ HOUSE = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
 AXE = HOUSE / "node_modules" / "axe-core" / "axe.min.js"
 PATIENCE_S = 40.0
-DEADLINE_MS = 15_000
+DEADLINE_MS = 30_000
+expect.set_options(timeout=DEADLINE_MS)  # what must be seen earlier is measured by the page's clock, never by this
 
 
 def free_port() -> int:

@@ -25,6 +25,7 @@ class Control {
     this.state = { rig: null, holder: null, session: null, asked: null, ageS: 0, waitedS: 0, wasSending: false, seenAt: "", isUp: false };
     this.bornAt = performance.now();
     this.panicAt = 0;
+    this.isLifting = false;
     this.over = new AbortController();
     const path = `/live-sessions/${root.dataset.uid}`;
     this.pictures = new Pictures(`${path}/pictures`);
@@ -65,6 +66,7 @@ class Control {
     const before = state.rig?.program;
     if (state.rig?.control?.holder !== rig.control?.holder || state.rig?.control?.device !== rig.control?.device) state.holder = null;
     state.rig = rig;
+    if (!rig.panic?.level) this.isLifting = false;
     // without a link OBS says nothing, however fresh the director's own word is: the last moment with one counts
     if (rig.link?.state === "online") state.heardAt = performance.now() - 1000 * (rig.age + Math.max(rig.link.heard, 0));
     if (!rig.mine) return;
@@ -141,12 +143,21 @@ class Control {
 
   panic() {
     const now = performance.now();
-    const level = this.state.rig?.panic?.level ?? 0;
+    // what is just being brought back counts as back: two quick presses of somebody in fright must not stop the stream
+    const level = this.isLifting ? 0 : this.state.rig?.panic?.level ?? 0;
     if (level === 0 || !this.panicAt) {
       if (level === 0 && now - this.panicAt < SECOND_PANIC_MS) return;
       this.panicAt = now;
       this.tell("panic", { level: level === 0 ? 1 : 2 });
     } else if (now - this.panicAt >= SECOND_PANIC_MS) this.tell("panic", { level: 2 });
+  }
+
+  bringBack() {
+    this.panicAt = 0;
+    this.isLifting = true;
+    this.tell("panic", { level: 0 }).then((said) => {
+      if (said.outcome !== "done") this.isLifting = false;
+    });
   }
 
   listen() {
@@ -155,7 +166,7 @@ class Control {
     $("scenes").addEventListener("click", (event) => this.take(event.target.closest(".tile")?.dataset.scene));
     document.addEventListener("keydown", (event) => this.key(event), { signal: over.signal });
     on("panic", () => this.panic());
-    on("over-act", () => this.tell("panic", { level: 0 }).then(() => { this.panicAt = 0; }));
+    on("over-act", () => this.bringBack());
     holdable($("stop"), $("stop-left"), () => this.tell("stop_output"), () => this.mayOrSay());
     on("start", () => this.mayOrSay() && this.busy($("start"), this.tell("start_output")));
     on("record", () => this.mayOrSay() && this.busy($("record"), this.tell(isIdle(this.state.rig.record) ? "start_record" : "stop_record")));
