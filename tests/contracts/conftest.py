@@ -74,6 +74,13 @@ class Room:
             self.ingest = Ingest().__enter__()
         return self.ingest.server
 
+    def take_next(self) -> None:
+        """Forget what was heard, and let the server take one more stream: ffmpeg ends with the one that it took."""
+        self.heard.clear()
+        if self.ingest is not None:
+            self.ingest.stop()
+            self.ingest.start()
+
     def hear(self, event: Event) -> None:
         self.heard.append(event)
         self._news.set()

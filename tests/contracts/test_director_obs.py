@@ -1,5 +1,6 @@
 """The director on a real OBS: key armed, stream to a sink, panic, stop, wipe, nothing left in OBS or in its files."""
 
+import asyncio
 import json
 
 import pytest
@@ -36,18 +37,18 @@ async def test_a_whole_session(studio: Studio, rig: ObsRig) -> None:
     await studio.owned()
     reservation = await studio.book()
     session = await studio.prepare(reservation)
-    await studio.state(reservation, "waiting_for_key", 15)
+    await studio.state(reservation, "waiting_for_key")
     shown = await studio.shows(lambda s: s.plan.state == "waiting_for_key")
     assert (shown.canvas_width, shown.canvas_height, shown.scenes) == (360, 640, SCENES)
     with Ingest() as sink:
         await paste(studio.people.alice, session.uid, f"{sink.server}/{KEY}", version=0)
-        await studio.state(reservation, "ready", 15)
+        await studio.state(reservation, "ready")
         assert json.loads(service_file(rig))["settings"]["key"] == KEY
         place = await seat(studio.people.alice, session.uid)
         assert (await command(studio.board, place, StartRecord())).outcome == Outcome.DONE
         assert (await command(studio.board, place, StartOutput())).outcome == Outcome.DONE
-        await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE and s.record.phase == OutputPhase.LIVE, 15)
-        await until(sink.shows_video, 15, "video at the sink")
+        await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE and s.record.phase == OutputPhase.LIVE)
+        await until(sink.shows_video, what="video at the sink")
 
         assert (await command(studio.board, place, SwitchScene(SCENES[1]))).outcome == Outcome.DONE
         await studio.shows(lambda s: s.program == SCENES[1])
@@ -59,10 +60,10 @@ async def test_a_whole_session(studio: Studio, rig: ObsRig) -> None:
         await studio.shows(lambda s: s.program == SCENES[1] and not any(one.muted for one in s.inputs))
 
         assert (await command(studio.board, place, StopRecord())).outcome == Outcome.DONE
-        await studio.shows(lambda s: s.record.phase == OutputPhase.STOPPED, 15)
+        await studio.shows(lambda s: s.record.phase == OutputPhase.STOPPED)
         await database.execute("UPDATE reservations SET state = 'finished', closed_at = $1", clock.now())
         await preparation.follow(reservation)
-        ended = await studio.state(reservation, "ended", 30)
+        ended = await studio.state(reservation, "ended", 40)
     with rig.client() as client:
         left = client.call(requests.GetStreamServiceSettings()).datain["streamServiceSettings"]
     assert not any(left.get(name) for name in ("server", "key", "username", "password"))
@@ -80,10 +81,10 @@ async def test_a_refusing_server_is_told_as_refused(studio: Studio, rig: ObsRig)
     reservation = await studio.book()
     session = await studio.prepare(reservation)
     await paste(studio.people.alice, session.uid, "rtmp://127.0.0.1:9/live/nobody-listens", version=0)
-    await studio.state(reservation, "ready", 15)
+    await studio.state(reservation, "ready")
     place = await seat(studio.people.alice, session.uid)
     assert (await command(studio.board, place, StartOutput())).outcome == Outcome.DONE
-    await studio.shows(lambda s: s.stream.phase == OutputPhase.REFUSED, 25)
+    await studio.shows(lambda s: s.stream.phase == OutputPhase.REFUSED)
     await command(studio.board, place, StopOutput())
 
 
@@ -92,14 +93,14 @@ async def test_obs_restarts_in_mid_show(studio: Studio, rig: ObsRig) -> None:
     await bind(studio, rig)
     await studio.owned()
     session = await studio.prepare(await studio.book())
-    await studio.shows(lambda s: s.plan.session == session.id and s.link.is_online, 15)
+    await studio.shows(lambda s: s.plan.session == session.id and s.link.is_online)
     rig.kill()
-    lost = await studio.shows(lambda s: not s.link.is_online, 5)
+    lost = await studio.shows(lambda s: not s.link.is_online)
     place = await seat(studio.people.alice, session.uid)
     refused = await command(studio.board, place, SwitchScene(SCENES[1]))
     assert (refused.outcome, refused.code) == (Outcome.REFUSED, "link_down")
     rig.start()
-    back = await studio.shows(lambda s: s.link.is_online and s.epoch > lost.epoch, 30)
+    back = await studio.shows(lambda s: s.link.is_online and s.epoch > lost.epoch, 40)
     assert back.scenes == SCENES
     assert (await command(studio.board, place, SwitchScene(SCENES[1]))).outcome == Outcome.DONE
 
@@ -112,17 +113,19 @@ async def test_obs_is_killed_on_air(studio: Studio, rig: ObsRig) -> None:
     session = await studio.prepare(reservation)
     with Ingest() as sink:
         await paste(studio.people.alice, session.uid, f"{sink.server}/{KEY}", version=0)
-        await studio.state(reservation, "ready", 15)
+        await studio.state(reservation, "ready")
         assert (await command(studio.board, await seat(studio.people.alice, session.uid), StartOutput())).outcome == Outcome.DONE
-        await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE, 15)
+        await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE)
+        live_at = clock.now()
+        await asyncio.sleep(2.5)  # by then OBS has said something since
         rig.kill()
-        gone_at = clock.now()
-        await studio.shows(lambda s: not s.link.is_online, 5)
+        await studio.shows(lambda s: not s.link.is_online)
+        away_at = clock.now()
     rig.start()
-    await studio.shows(lambda s: s.link.is_online, 30)
+    await studio.shows(lambda s: s.link.is_online, 40)
     ended = await until(lambda: database.fetchrow("SELECT stopped_at, stop_reason FROM air_spans WHERE stopped_at IS NOT NULL"))
     assert ended["stop_reason"] == "obs_gone"
-    assert abs((ended["stopped_at"] - gone_at).total_seconds()) < 2
+    assert live_at <= ended["stopped_at"] <= away_at, "when it was seen last"
     assert await database.fetchval("SELECT count(*) FROM as_run WHERE what IN ('alarm', 'started_at_the_computer')") == 0
 
 

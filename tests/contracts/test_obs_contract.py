@@ -154,9 +154,16 @@ async def test_a_start_without_a_server_is_answered_well_and_dies(room: Room) ->
 
 async def test_a_stop_right_after_a_start_is_refused_and_the_stream_goes_live(room: Room) -> None:
     await room.link.write_destination(Destination(server=room.server, key="key"))
-    await room.link.start_output(STREAM)
-    with pytest.raises(OutputNotRunning):
-        await room.link.stop_output(STREAM)
+    for _ in range(5):  # whoever is held up between start and stop finds it started
+        await room.link.start_output(STREAM)
+        try:
+            await room.link.stop_output(STREAM)
+        except OutputNotRunning:
+            break
+        await stop_until_stopped(room.link, STREAM)
+        room.take_next()
+    else:
+        pytest.fail("no stop was refused")
     await room.wait_for(lambda event: isinstance(event, OutputChanged) and event.state is OutputState.STARTED)
     await stop_until_stopped(room.link, STREAM)
 

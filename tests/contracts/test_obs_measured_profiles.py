@@ -4,7 +4,6 @@ Each of these may kill its OBS, so each has one of its own.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
@@ -16,10 +15,10 @@ from studio.obs.errors import AnswerTimeout, LinkLost, ObsError, OutputUnsettled
 from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import Destination, LinkDown, ListChanged, Listing, OutputChanged, OutputKind, OutputState
 from studio.obs.profiles import note_key, read_profiles, wipe_noted
-from studio.obs.real import RealObs
+from studio.obs.real import BEAT_S, RealObs
 from studio.obs.websocket import ObsSocket
 from tests import obs_rig
-from tests.obs_faults import heard_on, true
+from tests.obs_faults import heard_on, patient, true
 from tests.obs_rig import ObsRig, ask
 
 pytestmark = pytest.mark.obs
@@ -35,7 +34,7 @@ def victim() -> Iterator[ObsRig]:
 
 @pytest_asyncio.fixture
 async def link(victim: ObsRig) -> AsyncIterator[RealObs]:
-    link = RealObs(victim.host, victim.port, victim.password)
+    link = patient(victim.host, victim.port, victim.password, beat_s=BEAT_S)
     await link.connect()
     yield link
     await link.close()
@@ -98,7 +97,7 @@ async def test_a_wipe_cut_short_by_the_death_of_obs_goes_on_after_its_restart(
         await wipe_noted(link, may_switch=True)
     assert "key-a" in _files(victim)
     await asyncio.to_thread(victim.start)
-    again = RealObs(victim.host, victim.port, victim.password)
+    again = patient(victim.host, victim.port, victim.password, beat_s=BEAT_S)
     await again.connect()
     await again.wipe_destination()
     assert await wipe_noted(again, may_switch=True) == ()
@@ -162,7 +161,7 @@ async def test_m20_reading_goes_on_through_changes_of_the_scene_collection(victi
 
 async def _lives_through_changes(victim: ObsRig, count: int) -> bool:
     """Change the scene collection by hand under hard reading; False when OBS hung."""
-    link = RealObs(victim.host, victim.port, victim.password)
+    link = patient(victim.host, victim.port, victim.password, beat_s=BEAT_S)
     await link.connect()
     heard = heard_on(link)
     with victim.client() as hand:
@@ -203,10 +202,7 @@ async def test_a_recording_that_obs_can_never_end_is_not_called_stopped(victim: 
     heard = heard_on(link)
     with victim.client() as hand:
         await asyncio.to_thread(hand.call_batch, ask("StartRecord"))
-        deadline = time.monotonic() + 5
-        while OutputState.STARTED not in [event.state for event in heard if isinstance(event, OutputChanged)]:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.002)
+        await true(lambda: OutputState.STARTED in [event.state for event in heard if isinstance(event, OutputChanged)])
         await asyncio.to_thread(lambda: (hand.call_batch(ask("PauseRecord")), hand.call_batch(ask("StopRecord"))))
     try:
         await stop_until_stopped(link, OutputKind.RECORD, deadline_s=3)

@@ -9,9 +9,9 @@ import pytest
 from studio.obs.errors import OutputRunning
 from studio.obs.outputs import start_until_started, stop_until_stopped
 from studio.obs.port import OutputChanged, OutputKind, OutputState, RecordStatus, Step
-from studio.obs.real import RealObs
 from studio.obs.websocket import ObsSocket
 from tests.contracts.conftest import Room
+from tests.obs_faults import PATIENCE_S, patient
 from tests.obs_rig import ObsRig, ask
 
 RECORD = OutputKind.RECORD
@@ -32,14 +32,14 @@ async def status(room: Room) -> RecordStatus:
 
 async def written(room: Room, more_than_ms: int = 500) -> None:
     """Wait until so much is in the file: on a busy machine that takes a while, and paused too early OBS 29 never ends it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await status(room)).duration_ms <= more_than_ms:
             await asyncio.sleep(0.05)
 
 
 async def standing(room: Room) -> None:
     """Wait until nothing more comes into the file: what was in the encoder still does, for a moment."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         before = await status(room)
         await asyncio.sleep(0.4)
         while (after := await status(room)) != before:
@@ -157,7 +157,7 @@ async def test_real_a_link_that_comes_during_a_pause_reads_it(real: Room, rig: O
     await written(real)
     hand.call_batch(ask("PauseRecord"))
     await told(real, OutputState.PAUSED)
-    other = RealObs(rig.host, rig.port, rig.password)
+    other = patient(rig.host, rig.port, rig.password)
     await other.connect()
     record = (await other.read_snapshot()).outputs.record
     assert (record.active, record.paused) == (True, True)
