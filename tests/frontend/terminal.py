@@ -53,7 +53,7 @@ class Terminal:
         for line in self.process.stdout:
             self._queue.put(line.rstrip())
 
-    def wait_for(self, pattern: str, patience_s: float = 20.0) -> str:
+    def wait_for(self, pattern: str, patience_s: float = 60.0) -> str:
         deadline = time.monotonic() + patience_s
         while True:
             try:
@@ -78,7 +78,7 @@ class Terminal:
     def order(self) -> list[str]:
         return (self.data / "order").read_text().split()
 
-    def end(self, number: signal.Signals = signal.SIGTERM, patience_s: float = 20.0) -> int:
+    def end(self, number: signal.Signals = signal.SIGTERM, patience_s: float = 60.0) -> int:
         self.process.send_signal(number)
         return self.process.wait(patience_s)
 
@@ -89,12 +89,12 @@ class Terminal:
                 self.end()
         self.process.kill()
         self.process.wait()
-        self.reader.join(5)
+        self.reader.join(30)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
 
-def eventually(true: Callable[[], bool], patience_s: float = 15.0) -> bool:
+def eventually(true: Callable[[], bool], patience_s: float = 30.0) -> bool:
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         if true():

@@ -41,7 +41,7 @@ async def _ask(port: int, *pieces: bytes) -> bytes:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-        return await asyncio.wait_for(reader.read(4096), 5)
+        return await asyncio.wait_for(reader.read(4096), 25)
     finally:
         writer.close()
 
@@ -50,12 +50,12 @@ async def test_it_works(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for path in (b"/one", b"/two"):  # one connection, two requests
         writer.write(b"GET " + path + b" HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert path + b" 0" in await asyncio.wait_for(reader.read(4096), 5)
+        assert path + b" 0" in await asyncio.wait_for(reader.read(4096), 25)
     body = b"x" * (4 * LARGEST_HEAD)
     writer.write(b"POST /three HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
-    assert b"/three %d" % len(body) in await asyncio.wait_for(reader.read(4096), 5)
+    assert b"/three %d" % len(body) in await asyncio.wait_for(reader.read(4096), 25)
     writer.write(b"GET /four HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert b"/four 0" in await asyncio.wait_for(reader.read(4096), 5)
+    assert b"/four 0" in await asyncio.wait_for(reader.read(4096), 25)
     writer.close()
 
 

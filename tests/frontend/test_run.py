@@ -71,14 +71,15 @@ def test_ctrl_c_ends_it_too(start: Callable[..., Terminal]) -> None:
     assert terminal.end(signal.SIGINT) == 0
 
 
-def test_the_second_start_is_quick_and_makes_no_second_demo(start: Callable[..., Terminal]) -> None:
+def test_the_second_start_makes_no_second_cluster_and_no_second_demo(start: Callable[..., Terminal]) -> None:
     first = start()
     first.wait_for("Ready after")
     first.end()
-    began = time.monotonic()
+    version = next(first.data.rglob("PG_VERSION"))
+    made = version.stat()
     second = start()
     second.wait_for("Ready after")
-    assert time.monotonic() - began < 5
+    assert (version.stat().st_ino, version.stat().st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
     assert second.order().count("+demo") == 1
 
 
@@ -89,7 +90,7 @@ def test_a_killed_part_comes_back(start: Callable[..., Terminal], name: str) -> 
     before = terminal.pids()
     os.kill(before[name], signal.SIGKILL)
     terminal.wait_for(f"{name} ended")
-    terminal.wait_for(f"{name} started again", 5)
+    terminal.wait_for(f"{name} started again")
     assert eventually(lambda: set(terminal.pids()) == set(PARTS))
     after = terminal.pids()
     assert after.pop(name) != before.pop(name)
@@ -116,7 +117,7 @@ def test_nothing_blocks_the_next_start_after_kill(start: Callable[..., Terminal]
     first.process.kill()
     first.process.wait()
     second = start(PORT=str(first.port))
-    second.wait_for("Ready after", 10)
+    second.wait_for("Ready after")
     assert all(gone(pid) for pid in pids.values())
 
 
@@ -136,7 +137,7 @@ def test_a_deaf_part_does_not_hold_up_the_end(start: Callable[..., Terminal]) ->
     terminal.wait_for("Ready after")
     assert eventually(lambda: "+worker" in terminal.order())
     pids = terminal.pids()
-    assert terminal.end(patience_s=12) == 0
+    assert terminal.end() == 0
     assert all(gone(pid) for pid in pids.values())
 
 
@@ -145,7 +146,7 @@ def test_a_deaf_web_does_not_sit_on_the_port_after_kill(start: Callable[..., Ter
     first.wait_for("Ready after")
     first.process.kill()
     first.process.wait()
-    start(PORT=str(first.port)).wait_for("Ready after", 10)
+    start(PORT=str(first.port)).wait_for("Ready after")
     assert first.order().count("+web") == 2
 
 
@@ -153,8 +154,8 @@ def test_a_second_supervisor_on_the_same_data_is_refused(start: Callable[..., Te
     first = start()
     first.wait_for("Ready after")
     second = start()
-    second.wait_for(f"in use by process {first.process.pid}.*KAIBO_DATA", 5)
-    assert second.process.wait(5) == 1
+    second.wait_for(f"in use by process {first.process.pid}.*KAIBO_DATA")
+    assert second.process.wait(30) == 1
     assert sorted(first.pids()) == sorted(PARTS)
 
 
@@ -163,23 +164,23 @@ def test_a_taken_port_is_named(start: Callable[..., Terminal]) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         terminal = start(PORT=str(other.getsockname()[1]))
-        terminal.wait_for(r"Cannot listen on 127\.0\.0\.1 port \d+ \(Address already in use\).*make run PORT=\d+", 10)
-        assert terminal.process.wait(5) == 1
+        terminal.wait_for(r"Cannot listen on 127\.0\.0\.1 port \d+ \(Address already in use\).*make run PORT=\d+")
+        assert terminal.process.wait(30) == 1
 
 
 def test_a_second_supervisor_on_the_same_port_hears_of_the_first(start: Callable[..., Terminal]) -> None:
     first = start()
     first.wait_for("Ready after")
     second = start(PORT=str(first.port))
-    second.wait_for(f"in use by process {first.process.pid}.*KAIBO_DATA", 5)
-    assert second.process.wait(5) == 1
+    second.wait_for(f"in use by process {first.process.pid}.*KAIBO_DATA")
+    assert second.process.wait(30) == 1
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(start: Callable[..., Terminal], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     terminal = start(KAIBO_DATA=str(tmp_path / "file" / "data"))
-    terminal.wait_for(r"Cannot write to .*file/data.*KAIBO_DATA", 5)
-    assert terminal.process.wait(5) == 1
+    terminal.wait_for(r"Cannot write to .*file/data.*KAIBO_DATA")
+    assert terminal.process.wait(30) == 1
 
 
 def test_a_first_start_on_a_full_disk_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ def test_a_small_disk_is_named_before_anything_is_made(tmp_path: Path) -> None:
     env = os.environ | {"KAIBO_DATA": str(tmp_path / "data"), "PORT": str(free_port())}
     env.pop("DATABASE_URL", None)
     command = [*prefix, sys.executable, "-m", "frontend.run"]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert [line[:30] for line in done.stdout.splitlines()] == ["kaibo    | The disk of " + str(tmp_path)[:7], "kaibo    | Stopped"]
 
@@ -228,7 +229,7 @@ def test_another_port_is_one_that_everybody_may_use(port: int, other: int) -> No
 def test_a_failed_migration_stops_the_start(start: Callable[..., Terminal]) -> None:
     terminal = start(STAND_IN_MIGRATE="1")
     terminal.wait_for("migrate stopped with status 1")
-    assert terminal.process.wait(10) == 1
+    assert terminal.process.wait(30) == 1
     assert terminal.order() == ["+migrate"]
 
 

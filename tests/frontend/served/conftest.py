@@ -29,6 +29,7 @@ from tests.frontend.pages.studio_rooms import Room, make_room
 from tests.people import People, make_people
 
 CLOSE = 8
+PATIENCE_S = 25.0  # a busy machine may hold up any process for seconds, and that must decide nothing
 
 
 def framed(body: bytes, opcode: int = 1) -> bytes:
@@ -84,7 +85,7 @@ class Wire:
         found, self._got = self._got[:size], self._got[size:]
         return found
 
-    async def message(self, kind: str, patience_s: float = 5) -> dict[str, Any]:
+    async def message(self, kind: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """Read up to the next message of a kind."""
         async with asyncio.timeout(patience_s):
             while True:
@@ -93,7 +94,7 @@ class Wire:
                 if opcode == 1 and (found := msgspec.json.decode(body))["type"] == kind:
                     return dict(found)
 
-    async def closing(self, patience_s: float = 10) -> int:
+    async def closing(self, patience_s: float = PATIENCE_S) -> int:
         """Read up to the end and return the code."""
         async with asyncio.timeout(patience_s):
             while True:
@@ -133,7 +134,7 @@ class Served:
     def client(self, cookie: str = "") -> httpx.AsyncClient:
         """Return a plain client."""
         address = f"http://127.0.0.1:{self.port}"
-        return httpx.AsyncClient(base_url=address, headers={"origin": address, "cookie": cookie}, timeout=20)
+        return httpx.AsyncClient(base_url=address, headers={"origin": address, "cookie": cookie}, timeout=PATIENCE_S)
 
     async def says(self, **changes: Any) -> None:
         """Let the room's director say something now, and be heard."""
@@ -142,7 +143,7 @@ class Served:
 
 
 async def _until_started(server: uvicorn.Server) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not server.started:
             await asyncio.sleep(0.01)
 
@@ -174,7 +175,7 @@ async def served(scratch: Scratch, redis: Any, tmp_path: Path, monkeypatch: Any)
     for one in made.wires:
         one.sock.close()
     server.should_exit = True
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, PATIENCE_S)
     await board.close()
 
 

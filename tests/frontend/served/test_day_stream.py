@@ -1,7 +1,6 @@
 """The line that tells of changed days ends with the right to hear it."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -14,13 +13,11 @@ from tests.frontend.served.conftest import Served
 DAY = "2026-11-25"
 
 
-async def _until_ended(lines: AsyncIterator[str], patience_s: float = 6) -> float:
-    """Read on, while the day changes all the time, and return when it ended."""
-    began = time.monotonic()
+async def _until_ended(lines: AsyncIterator[str], patience_s: float = feeds_days.BEAT_S * 0.75) -> None:
+    """Read on to the end, while the day may change all the time."""
     async with asyncio.timeout(patience_s):
         async for _ in lines:
             pass
-    return time.monotonic() - began
 
 
 async def _keeps_changing(served: Served) -> None:
@@ -40,7 +37,7 @@ async def test_after_signing_out_nothing_more_is_told(served: Served, monkeypatc
         await asyncio.sleep(1.2)
         assert not answer.is_closed
         await accounts.sign_out(cookie.partition("=")[2])
-        assert await _until_ended(lines) < 3
+        await _until_ended(lines)
     if changing is not None:
         changing.cancel()
         await asyncio.gather(changing, return_exceptions=True)

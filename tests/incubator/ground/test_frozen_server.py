@@ -12,7 +12,7 @@ import pytest_asyncio
 from incubator.ground import database
 from incubator.ground.servers import PostgresServer, start_postgres
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 @pytest_asyncio.fixture

@@ -82,11 +82,11 @@ async def test_a_shifted_clock_runs_jobs_when_business_time_says_so(db: None, of
     job_id = (await only_job())["id"]
     assert (await relay.send_due(bell), await run_job(registry, job_id)) == (0, "skipped")
     while not await relay.send_due(bell):
-        assert datetime.now(UTC) < real_due + timedelta(seconds=5)
+        assert datetime.now(UTC) < real_due + timedelta(seconds=30)
         await asyncio.sleep(0.02)
     assert datetime.now(UTC) >= real_due - timedelta(milliseconds=50)
     assert (bell.rung, await run_job(registry, job_id)) == ([job_id], "done")
-    assert (await only_job())["lateness_ms"] < 2000
+    assert (await only_job())["lateness_ms"] < 60_000  # and not by nine hours
 
 
 async def test_a_shift_of_the_clock_brings_what_waits(db: None) -> None:

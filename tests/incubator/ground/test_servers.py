@@ -270,12 +270,16 @@ def test_a_mortal_child_is_started_from_the_main_thread_only() -> None:
 
 def test_a_lock_waits_for_servers_of_a_dead_owner(tmp_path: Path) -> None:
     first = FolderLock(tmp_path)
-    holder = subprocess.Popen(["sleep", "0.7"], pass_fds=[first.fd])
+    holder = subprocess.Popen(["sleep", "100"], pass_fds=[first.fd])
     first.release()
-    began = time.monotonic()
-    FolderLock(tmp_path).release()
-    assert time.monotonic() - began > 0.3
+    taken = threading.Event()
+    thread = threading.Thread(target=lambda: (FolderLock(tmp_path).release(), taken.set()))
+    thread.start()
+    assert not taken.wait(0.3)
+    holder.kill()
     holder.wait()
+    assert taken.wait(20)
+    thread.join()
 
 
 def test_the_machines_own_server_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def wire() -> Wire:
     return Wire()
 
 
-def lane_of(wire: Wire, answer_s: float = 1.0) -> Lane:
+def lane_of(wire: Wire, answer_s: float = 60.0) -> Lane:
     return Lane(wire.post, wire.forgotten.append, answer_s=answer_s)
 
 

@@ -23,7 +23,7 @@ async def test_the_director_goes_on_wiping_when_obs_is_back(studio: Studio, monk
     with monkeypatch.context() as patched:
         patched.setitem(_HANDLERS, "SetCurrentProfile", die)
         await finish(reservation)
-        await until(lambda: not machine.powered, 15)
+        await until(lambda: not machine.powered)
         assert keys(machine)[PROFILE] == "stream-9F3K5T"
         assert noted(machine) == {"profiles": [PROFILE, OTHER], "back": OTHER}
     machine.power_on()
