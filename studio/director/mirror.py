@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from studio.director.wire import InputNow, OutputNow, OutputPhase
+from studio.director.wire import RUNNING, STILL, InputNow, OutputNow, OutputPhase
 from studio.obs.port import (
     Event,
     Facts,
@@ -31,9 +31,6 @@ PHASES = {
     OutputState.STOPPED: OutputPhase.STOPPED,
 }
 BEGINNING = frozenset({OutputPhase.ASKED, OutputPhase.STARTING})
-RUNNING = frozenset({
-    OutputPhase.LIVE, OutputPhase.PAUSED, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.STUCK})
-STILL = frozenset({OutputPhase.STOPPED, OutputPhase.REFUSED, OutputPhase.ABSENT})
 START_PATIENCE = timedelta(seconds=20)
 
 

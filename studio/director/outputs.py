@@ -15,8 +15,7 @@ from studio.director import fencing, leases, rows
 from studio.director.held import NOBODY, Held
 from studio.director.journal import SpanStarted, SpanStopped, Stuck
 from studio.director.loops import end
-from studio.director.mirror import RUNNING, STILL
-from studio.director.wire import OutputPhase, Sender
+from studio.director.wire import RUNNING, STILL, OutputPhase, Sender
 from studio.obs.errors import NotSent, ObsError, ObsRefused, OutputRunning, OutputUnsettled
 from studio.obs.outputs import STOP_S, stop_until_stopped
 from studio.obs.port import Destination, OutputChanged, OutputKind, OutputState

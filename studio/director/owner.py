@@ -17,12 +17,12 @@ from studio.director.journal import Entry
 from studio.director.leases import Lease
 from studio.director.links import MakeLink
 from studio.director.loops import end, keep
-from studio.director.mirror import RUNNING
 from studio.director.outputs import Outputs
 from studio.director.panic import Panics
 from studio.director.pictures import Pictures
 from studio.director.publish import Publisher
 from studio.director.reconcile import Reconciler
+from studio.director.wire import RUNNING
 from studio.obs.errors import Kicked, LinkRefused, ObsError
 from studio.obs.keeper import LinkKeeper, LinkStatus
 from studio.obs.port import (

@@ -38,7 +38,7 @@ class Publisher:
         self._version += 1
         facts = mirror.facts
         return RigSnapshot(
-            rig=rig.id, rig_uid=rig.uid, driver=rig.driver, fence=held.lease.fence, epoch=mirror.epoch, version=self._version,
+            rig=rig.id, driver=rig.driver, fence=held.lease.fence, epoch=mirror.epoch, version=self._version,
             at=clock.now(), link=self._link(), canvas_width=facts.canvas_width if facts else rig.canvas_width,
             canvas_height=facts.canvas_height if facts else rig.canvas_height,
             stand_by_scene=stand_by_scene(rig.stand_by_scene, mirror.scenes) or "", audio_through_obs=rig.audio_through_obs,

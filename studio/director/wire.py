@@ -189,21 +189,23 @@ class InputNow(msgspec.Struct, frozen=True):
 
 
 class OutputPhase(StrEnum):
-    """An output as events and re-reads tell it; `asked`, `refused` and `stuck` are ours, the others are OBS's own.
-
-    `paused` (recordings only) runs and writes nothing; `stuck` runs for OBS, which cannot end it until it is restarted.
-    """
+    """An output as events and re-reads tell it; `asked`, `refused` and `stuck` are ours, the others are OBS's own."""
 
     STOPPED = "stopped"
     ASKED = "asked"
     STARTING = "starting"
     LIVE = "live"
-    PAUSED = "paused"
+    PAUSED = "paused"  # recordings only: runs, and writes nothing
     RECONNECTING = "reconnecting"
     STOPPING = "stopping"
-    STUCK = "stuck"
+    STUCK = "stuck"  # runs for OBS, which cannot end it until it is restarted
     REFUSED = "refused"
     ABSENT = "absent"
+
+
+RUNNING = frozenset({
+    OutputPhase.LIVE, OutputPhase.PAUSED, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.STUCK})
+STILL = frozenset({OutputPhase.STOPPED, OutputPhase.REFUSED, OutputPhase.ABSENT})
 
 
 class OutputNow(msgspec.Struct, frozen=True):
@@ -216,8 +218,7 @@ class OutputNow(msgspec.Struct, frozen=True):
     @property
     def is_live(self) -> bool:
         """Tell whether it runs: also while it pauses, while OBS reconnects, and when it cannot be ended."""
-        return self.phase in {
-            OutputPhase.LIVE, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.PAUSED, OutputPhase.STUCK}
+        return self.phase in RUNNING
 
 
 class LinkNow(msgspec.Struct, frozen=True):
@@ -292,7 +293,6 @@ class RigSnapshot(Body, frozen=True):
     """Everything about one rig at one moment. Newer is: higher fence, then epoch, then version."""
 
     rig: int
-    rig_uid: UUID
     driver: str
     fence: int
     epoch: int

@@ -17,7 +17,7 @@ from tests.studio.conftest import Studio
 
 FAR = wire.VERSION + 98
 ONE = uuid4()
-SNAPSHOT = wire.RigSnapshot(1, uuid4(), "simulated", 1, 1, 1, clock.now(), wire.LinkNow("online", 0.1), 1080, 1920, "", False)
+SNAPSHOT = wire.RigSnapshot(1, "simulated", 1, 1, 1, clock.now(), wire.LinkNow("online", 0.1), 1080, 1920, "", False)
 BODIES = {
     wire.command: wire.CommandBody(ONE, 1, 1, wire.Sender(), "test", SwitchScene("双人")),
     wire.panic: wire.PanicBody(ONE, 1, 1, wire.Sender()), wire.probe: wire.ProbeBody(ONE, 1, "test"),

@@ -32,7 +32,7 @@ class Room(msgspec.Struct, frozen=True):
     def says(self, **changes: Any) -> RigSnapshot:
         """Return what its director would say now."""
         said = RigSnapshot(
-            rig=self.rig.id, rig_uid=self.rig.uid, driver="simulated", fence=1, epoch=1, version=1, at=clock.now(),
+            rig=self.rig.id, driver="simulated", fence=1, epoch=1, version=1, at=clock.now(),
             link=LinkNow("online", 0.1), canvas_width=1080, canvas_height=1920, stand_by_scene="马上回来",
             audio_through_obs=False, scenes=("主播全景", "马上回来"), program="主播全景",
             inputs=(InputNow("主播麦", muted=False, volume_db=-3.0),),
