@@ -8,7 +8,7 @@ import msgspec
 from booking.checkin.rights import can_see_devices
 from booking.offers.queries import LONGEST
 from booking.reservations.queries import FACTS, ReservationFacts, facts_of
-from booking.reservations.questions import cut_off
+from booking.reservations.questions import against_cut_off
 from booking.reservations.tables import State
 from incubator.accounts.service import token_hash
 from incubator.ground import clock, database
@@ -96,10 +96,7 @@ async def current_for(unit_id: int) -> ReservationFacts | None:
     rows = await database.fetch(
         f"{FACTS} WHERE r.unit = $1 AND r.state = $2 AND r.starts_at > $3 AND a.holds AND a.blocked @> $4::timestamptz",
         unit_id, State.CHECKED_IN, now - LONGEST, now)
-    if not rows:
-        return None
-    cut_off_at = await cut_off(rows[0]["id"])
-    return facts_of(rows[0]) if cut_off_at is None or now < cut_off_at else None
+    return facts_of(rows[0]) if rows and await against_cut_off(rows[0]["id"]) is None else None
 
 
 async def waiting_for(unit_id: int) -> ReservationFacts | None:

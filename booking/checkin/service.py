@@ -11,9 +11,9 @@ import msgspec
 from booking.checkin import rights, rules
 from booking.reservations.entry import Seen, as_it_is, entered, seen_by, tell
 from booking.reservations.queries import ReservationFacts
-from booking.reservations.refusals import AlreadyCheckedIn, NotYet, TooManyMisses, WrongCode, WrongState
+from booking.reservations.refusals import TooManyMisses, WrongCode
 from booking.reservations.rights import can_settle
-from booking.reservations.rules import STATE_NAMES
+from booking.reservations.rules import against_check_in, refuse
 from booking.reservations.slots import Row
 from booking.reservations.tables import State
 from booking.units.queries import units_by_id
@@ -25,7 +25,7 @@ from incubator.ground.errors import N_, Conflict, Forbidden, NotFound, Stale
 from incubator.ground.notices.service import tell as notice
 from incubator.ground.queue.service import publish
 from incubator.ground.rights import Actor, Role
-from incubator.ground.values import bounded, new_uid
+from incubator.ground.values import Span, bounded, new_uid
 from incubator.sites.queries import SiteFacts
 
 LONGEST_LABEL = 40
@@ -114,17 +114,9 @@ async def _rested(device: Any, seen: Seen, now: datetime) -> datetime:
 
 
 async def _check_moment(row: Row) -> None:
-    if row.state == State.CHECKED_IN:
-        raise AlreadyCheckedIn(at=row.checked_in_at)
-    if row.state != State.CONFIRMED:
-        raise WrongState(state=STATE_NAMES[row.state])
-    now = clock.now()
     opens_at = await database.fetchval(
         "SELECT lower(blocked) FROM allocations WHERE reservation = $1 AND unit = $2", row.id, row.unit)
-    if now < opens_at:
-        raise NotYet(opens_at=opens_at)
-    if now >= row.ends_at:
-        raise WrongState(state=STATE_NAMES[State.FINISHED])
+    refuse(against_check_in(row.state, Span(opens_at or row.starts_at, row.ends_at), row.checked_in_at, clock.now()))
 
 
 async def _write(actor: Actor, row: Row) -> None:

@@ -14,10 +14,9 @@ from booking.policies.rules import QUOTA_KINDS
 from booking.reservations import clashes, rights, rules
 from booking.reservations.clashes import Met
 from booking.reservations.entry import Seen
-from booking.reservations.refusals import HasBegun, HostTaken, MerchantPaused, OverQuota, SlotTaken, WrongState
-from booking.reservations.rules import STANDING, STATE_NAMES, Place
+from booking.reservations.refusals import HostTaken, MerchantPaused, OverQuota, SlotTaken
+from booking.reservations.rules import Place
 from booking.reservations.slots import Claim, Clash, Demand, Locked
-from booking.reservations.tables import State
 from booking.units.queries import COLUMN_COUNT, COLUMNS, UnitFacts, unit_id_of_person
 from booking.units.service import unit_of_person
 from booking.units.tables import Kind
@@ -186,14 +185,13 @@ async def clashes_of(actor: Actor, plan: Plan, span: Span, except_ids: Collectio
 def against_move(actor: Actor, seen: Seen, plan: Plan, span: Span) -> Iterator[KaiboError]:
     """Yield what state and calendar say against a reservation's move; once it has begun only its end can change."""
     now = clock.now()
-    if seen.state not in STANDING:
-        yield WrongState(state=STATE_NAMES[seen.state])
-    if seen.starts_at > now and seen.state != State.CHECKED_IN:
+    refusal = rules.against_move(seen.state, seen.span, span, now, is_same_unit=plan.unit.id == seen.unit_id)
+    if refusal is not None:
+        yield refusal
+    if rules.has_begun(seen.state, seen.starts_at, now):
+        yield from rules.closed(plan.place, span)
+    else:
         yield from rules.refusals(plan.place, span, now, is_staff=rights.is_staff(actor, seen.site_id))
-        return
-    if plan.unit.id != seen.unit_id or span.starts_at != seen.starts_at or span.ends_at <= now:
-        yield HasBegun()
-    yield from rules.closed(plan.place, span)
 
 
 def shorter_within_quota(refusal: OverQuota, plan: Plan, span: Span) -> list[Alternative]:

@@ -95,9 +95,8 @@ async def precheck_move(actor: Actor, uid: UUID, changes: Changes) -> Precheck:
     rules.check_fields(span, title, plan.place)
     plan = await planning.with_calendar(plan, span)
     refused = list(planning.against_move(actor, seen, plan, span))
-    cut_off_at = await questions.cut_off(seen.id)
-    if cut_off_at is not None and clock.now() >= cut_off_at:
-        refused.append(CutOff(cut_off_at=cut_off_at))
+    cut_off = await questions.against_cut_off(seen.id)
+    refused += [] if cut_off is None else [cut_off]
     return await _found(actor, plan, span, refused, [seen.id])
 
 

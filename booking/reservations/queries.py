@@ -296,8 +296,7 @@ async def extension_room(found: ReservationFacts) -> int:
     longest = min(timedelta(minutes=unit.max_use_min) - found.span.length, timedelta(hours=2))
     if longest <= timedelta(0) or found.state not in STANDING:
         return 0
-    cut_off_at = await questions.cut_off(found.id)
-    if cut_off_at is not None and clock.now() >= cut_off_at:
+    if await questions.against_cut_off(found.id) is not None:
         return 0
     within = Span(found.starts_at, found.ends_at + longest)
     rooms = await rooms_within(found.site_id, [unit], within, [found.id])

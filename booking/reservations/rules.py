@@ -6,10 +6,20 @@ from datetime import datetime, timedelta
 import msgspec
 
 from booking.calendars.rules import CalendarFacts, is_on_grid, open_spans
-from booking.reservations.refusals import OutsideHours, Past, RoomClosed, TooFarAhead
+from booking.reservations.refusals import (
+    AlreadyCheckedIn,
+    HasBegun,
+    NotBegun,
+    NotYet,
+    OutsideHours,
+    Past,
+    RoomClosed,
+    TooFarAhead,
+    WrongState,
+)
 from booking.reservations.tables import State
 from booking.units.queries import UnitFacts
-from incubator.ground.errors import N_, FieldError, Invalid, KaiboError
+from incubator.ground.errors import N_, Conflict, FieldError, Invalid, KaiboError
 from incubator.ground.values import Span, bounded
 from incubator.sites.queries import SiteFacts
 
@@ -141,6 +151,63 @@ def nearest_opening(opened: list[Span], span: Span) -> Span:
 
 def first_of(found: Iterator[KaiboError]) -> None:
     """Refuse with the first reason, if there is one."""
-    refusal = next(found, None)
+    refuse(next(found, None))
+
+
+def refuse(refusal: KaiboError | None) -> None:
+    """Refuse with the reason, if there is one."""
     if refusal is not None:
         raise refusal
+
+
+# What state and hour say against a verb. The verb refuses with the answer and a page offers the verb where there is none, so
+# both always agree; who may is a matter of rights.
+
+def against_change(state: str) -> Conflict | None:
+    """Return what speaks against any change of a booking, be it only its title, and against a longer use."""
+    return None if state in STANDING else WrongState(state=STATE_NAMES[state])
+
+
+def has_begun(state: str, starts_at: datetime, now: datetime) -> bool:
+    """Tell whether it runs, so that only its end and title can change: its time has come, or its party is in the room."""
+    return starts_at <= now or state == State.CHECKED_IN
+
+
+def against_move(state: str, before: Span, after: Span, now: datetime, *, is_same_unit: bool) -> Conflict | None:
+    """Return what speaks against another time of use, or another room; what has begun can only get an end that lies ahead."""
+    if state not in STANDING or not has_begun(state, before.starts_at, now):
+        return against_change(state)
+    is_end_ahead = after.ends_at > now
+    return None if is_same_unit and after.starts_at == before.starts_at and is_end_ahead else HasBegun()
+
+
+def against_end(state: str, starts_at: datetime, now: datetime) -> Conflict | None:
+    """Return what speaks against ending it now; a use that runs over its time can still be ended."""
+    return against_change(state) or (NotBegun(starts_at=starts_at) if starts_at >= now else None)
+
+
+def against_cancel(state: str, starts_at: datetime, now: datetime) -> Conflict | None:
+    """Return what speaks against giving it back; a hold can always be let go."""
+    if state == State.HELD:
+        return None
+    if state not in (State.PENDING, *STANDING):
+        return WrongState(state=STATE_NAMES[state])
+    return HasBegun() if starts_at <= now else None
+
+
+def against_no_show(state: str, starts_at: datetime, checked_in_at: datetime | None, now: datetime) -> Conflict | None:
+    """Return what speaks against noting that nobody came."""
+    if checked_in_at is not None or state not in (State.CONFIRMED, State.FINISHED):
+        return WrongState(state=STATE_NAMES[state])
+    return NotYet(opens_at=starts_at) if starts_at > now else None
+
+
+def against_check_in(state: str, window: Span, checked_in_at: datetime | None, now: datetime) -> Conflict | None:
+    """Return what speaks against checking in; the `window` goes from the beginning of setup to the end of the use."""
+    if state == State.CHECKED_IN:
+        return AlreadyCheckedIn(at=checked_in_at)
+    if state != State.CONFIRMED:
+        return WrongState(state=STATE_NAMES[state])
+    if now < window.starts_at:
+        return NotYet(opens_at=window.starts_at)
+    return WrongState(state=STATE_NAMES[State.FINISHED]) if now >= window.ends_at else None

@@ -16,8 +16,8 @@ from booking.reservations import holding, planning, questions, rights, rules, sl
 from booking.reservations.entry import Seen, as_it_is, as_person, close_row, entered, seen_by, tell
 from booking.reservations.planning import Plan
 from booking.reservations.queries import ReservationFacts
-from booking.reservations.refusals import CutOff, HasBegun, HoldExpired, NotBegun, NotYet, WrongState
-from booking.reservations.rules import HOLD_MIN, STANDING, STATE_NAMES
+from booking.reservations.refusals import HoldExpired, WrongState
+from booking.reservations.rules import HOLD_MIN, STATE_NAMES
 from booking.reservations.slots import Row
 from booking.reservations.tables import State
 from incubator.ground import clock, database
@@ -196,12 +196,12 @@ async def move(actor: Actor, uid: UUID, changes: Changes, *, version: int) -> Re
     if is_moved:
         rules.check_fields(span, title, plan.place)
         plan = await planning.with_calendar(plan, span)
-        _check_move(actor, seen, plan, span)
+        rules.first_of(planning.against_move(actor, seen, plan, span))
     try:
         async with database.transaction():
             locked, row = await entered(seen, version=version, more=plan.unit_ids)
             if is_moved:
-                await _check_cut_off(row)
+                rules.refuse(await questions.against_cut_off(row.id))
                 plan = await planning.still_true(plan, locked, span)
                 await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
             await _write_move(actor, row, plan, span, title)
@@ -215,19 +215,7 @@ def _check_change(actor: Actor, seen: Seen, version: int | None) -> None:
         raise Forbidden()
     if version is not None and seen.version != version:
         raise Stale()
-    if seen.state not in STANDING:
-        raise WrongState(state=STATE_NAMES[seen.state])
-
-
-def _check_move(actor: Actor, seen: Seen, plan: Plan, span: Span) -> None:
-    now = clock.now()
-    if seen.starts_at > now and seen.state != State.CHECKED_IN:
-        is_staff = rights.is_staff(actor, seen.site_id)
-        rules.first_of(rules.refusals(plan.place, span, now, is_staff=is_staff))
-        return
-    if plan.unit.id != seen.unit_id or span.starts_at != seen.starts_at or span.ends_at <= now:
-        raise HasBegun()
-    rules.first_of(rules.closed(plan.place, span))
+    rules.refuse(rules.against_change(seen.state))
 
 
 async def _write_move(actor: Actor, row: Row, plan: Plan, span: Span, title: str, *, verb: str = "move") -> None:
@@ -266,8 +254,8 @@ async def extend(actor: Actor, uid: UUID, minutes: int, *, version: int | None =
     try:
         async with database.transaction():
             locked, row = await entered(seen, version=seen.version if version is None else version)
-            _check_standing(row)
-            await _check_cut_off(row)
+            rules.refuse(rules.against_change(row.state))
+            rules.refuse(await questions.against_cut_off(row.id))
             plan = await planning.still_true(plan, locked, span)
             await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
             await _write_move(as_person(actor, row), row, plan, span, row.title, verb="extend")
@@ -281,18 +269,6 @@ def _check_command(actor: Actor, seen: Seen) -> None:
     if not rights.can_change(actor, seen.site_id, seen.merchant_id, seen.person_id) and not rights.can_command(
             actor, seen.unit_id, is_checked_in=seen.state == State.CHECKED_IN):
         raise Forbidden()
-
-
-def _check_standing(row: Row) -> None:
-    if row.state not in STANDING:
-        raise WrongState(state=STATE_NAMES[row.state])
-
-
-async def _check_cut_off(row: Row) -> None:
-    """Refuse what would go on after everything in the room was stopped."""
-    cut_off_at = await questions.cut_off(row.id)
-    if cut_off_at is not None and clock.now() >= cut_off_at:
-        raise CutOff(cut_off_at=cut_off_at)
 
 
 @database.retried
@@ -312,12 +288,10 @@ async def end_early(actor: Actor, uid: UUID, *, version: int | None = None) -> R
     plan = msgspec.structs.replace(plan, host_unit_id=seen.host_unit_id)
     async with database.transaction():
         locked, row = await entered(seen, version=version)
-        _check_standing(row)
-        if actor.device_id is not None:
-            await _check_cut_off(row)
         now = clock.now()
-        if row.starts_at >= now:
-            raise NotBegun(starts_at=row.starts_at)
+        if actor.device_id is not None:
+            rules.refuse(await questions.against_cut_off(row.id))
+        rules.refuse(rules.against_end(row.state, row.starts_at, now))
         end = min(row.ends_at, now.replace(second=0, microsecond=0) + timedelta(minutes=1))
         await slots.shift(locked, {row.id: plan.claims(Span(row.starts_at, end))})
         await close_row(as_person(actor, row), row, State.FINISHED, "end_early", "ReservationEnded", ends_at=end)
@@ -341,12 +315,9 @@ async def cancel(actor: Actor, uid: UUID, *, reason: str = "", version: int | No
     reason = bounded(reason, "reason")
     async with database.transaction():
         _, row = await entered(seen, version=version)
+        rules.refuse(rules.against_cancel(row.state, row.starts_at, clock.now()))
         if row.state == State.HELD:
             await slots.expire([row.id], clock.now())
-        elif row.state not in (State.PENDING, *STANDING):
-            raise WrongState(state=STATE_NAMES[row.state])
-        elif row.starts_at <= clock.now():
-            raise HasBegun()
         else:
             await close_row(actor, row, State.CANCELLED, "cancel", "ReservationCancelled", reason=reason)
         await slots.free([row.id])
@@ -377,10 +348,7 @@ async def mark_no_show(actor: Actor, uid: UUID, *, version: int | None = None) -
         raise Forbidden()
     async with database.transaction():
         _, row = await entered(seen, version=version)
-        if row.checked_in_at is not None or row.state not in (State.CONFIRMED, State.FINISHED):
-            raise WrongState(state=STATE_NAMES[row.state])
-        if row.starts_at > clock.now():
-            raise NotYet(opens_at=row.starts_at)
+        rules.refuse(rules.against_no_show(row.state, row.starts_at, row.checked_in_at, clock.now()))
         await slots.free([row.id])
         await close_row(actor, row, State.NO_SHOW, "mark_no_show", "ReservationEnded")
     return await as_it_is(row.id)

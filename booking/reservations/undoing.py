@@ -25,11 +25,13 @@ def can_restore(actor: Actor, one: Seen | ReservationFacts) -> bool:
     return rights.can_change(actor, one.site_id, one.merchant_id, one.person_id)
 
 
-def is_open(state: str, starts_at: datetime, closed_at: datetime | None, now: datetime) -> bool:
-    """Tell whether it can still be taken back: within ten minutes, and a cancelled one only before its time begins."""
+def against_restore(state: str, starts_at: datetime, closed_at: datetime | None, now: datetime) -> Conflict | None:
+    """Return what speaks against taking it back: within ten minutes it can be, a cancelled one only before its time begins."""
+    if state not in (State.CANCELLED, State.NO_SHOW):
+        return WrongState(state=STATE_NAMES[state])
     if closed_at is None or closed_at + UNDO <= now:
-        return False
-    return state == State.NO_SHOW or (state == State.CANCELLED and starts_at > now)
+        return TooLate(minutes=UNDO // timedelta(minutes=1))
+    return Past() if state == State.CANCELLED and starts_at <= now else None
 
 
 @database.retried
@@ -51,7 +53,7 @@ async def restore(actor: Actor, uid: UUID, *, version: int | None = None) -> Res
     try:
         async with database.transaction():
             locked, row = await entered(seen, version=version)
-            _check(row)
+            rules.refuse(against_restore(row.state, row.starts_at, row.closed_at, clock.now()))
             rules.first_of(rules.closed(plan.place, row.span))
             plan = await planning.still_true(plan, locked, row.span)
             await slots.shift(locked, {row.id: plan.claims(row.span)}, plan.demand(actor, row.span))
@@ -59,16 +61,6 @@ async def restore(actor: Actor, uid: UUID, *, version: int | None = None) -> Res
     except Conflict as refusal:
         raise await planning.explained(refusal, plan, seen.span, [seen.id]) from None
     return await as_it_is(seen.id)
-
-
-def _check(row: Row) -> None:
-    now = clock.now()
-    if row.state not in (State.CANCELLED, State.NO_SHOW):
-        raise WrongState(state=STATE_NAMES[row.state])
-    if row.closed_at is None or row.closed_at + UNDO <= now:
-        raise TooLate(minutes=UNDO // timedelta(minutes=1))
-    if not is_open(row.state, row.starts_at, row.closed_at, now):
-        raise Past()
 
 
 async def _write(actor: Actor, row: Row, plan: Plan) -> None:

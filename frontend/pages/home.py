@@ -330,7 +330,7 @@ def _acts(actor: Actor, one: ReservationFacts, href: str, title: str, now: datet
     if can.no_show and one.ends_at > now:
         word = i18n.gettext(N_("No-show"))
         acts.append(Act(word, f"{href}/no-show", named(word), busy=i18n.gettext(N_("Marking")), fields=fields))
-    if can.check_in and one.blocked.starts_at <= now:
+    if can.check_in:
         word = i18n.gettext(N_("Check in"))
         busy = i18n.gettext(N_("Checking in"))
         acts.append(Act(word, f"{href}/check-in", named(word), "pri", busy=busy, fields=fields))

@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from booking.calendars.queries import calendars_of
-from booking.reservations import queries, rights, undoing
+from booking.reservations import queries, questions, rights, rules, undoing
 from booking.reservations.queries import ReservationFacts
-from booking.reservations.refusals import RoomClosed
+from booking.reservations.refusals import NotYet, RoomClosed
 from booking.reservations.rules import STANDING
 from booking.reservations.tables import State
 from booking.units import queries as units
+from booking.units.queries import UnitFacts
 from frontend import formats, i18n
 from frontend.pages.booking_sheet import times_of
 from frontend.pages.booking_words import (
@@ -24,6 +25,7 @@ from frontend.pages.booking_words import (
     name_of,
     near_day,
     refusal_text,
+    span_of,
 )
 from frontend.pages.undo import Undo
 from incubator.ground import clock
@@ -104,10 +106,12 @@ class View(msgspec.Struct, frozen=True):
     spaces: Sequence[tuple[str, str]]
     times: Sequence[tuple[str, str]]
     extensions: Sequence[Extension]
+    may_change: bool
     may_move: bool
     may_cancel: bool
     cancel_hint: str
     may_end: bool
+    is_over: bool
     may_no_show: bool
     may_check_in: bool
     check_in_from: datetime | None
@@ -118,30 +122,34 @@ class View(msgspec.Struct, frozen=True):
 
 
 class May(msgspec.Struct, frozen=True):
-    """What this reader may do with the reservation at this moment."""
+    """What this reader may do with the reservation at this moment; `change` is of its end and title, `move` of the whole."""
 
+    change: bool
     move: bool
     cancel: bool
     end: bool
-    extend: bool
     no_show: bool
     check_in: bool
+    check_in_from: datetime | None
     restore: bool
 
 
 def may(actor: Actor, one: ReservationFacts, now: datetime) -> May:
-    """Return what the verbs would allow."""
+    """Return what the verbs allow as far as the reservation itself decides; what else is booked, or stopped, they ask as well."""
     can_change = rights.can_change(actor, one.site_id, one.merchant_id, one.person_id)
     can_settle = rights.can_settle(actor, one.site_id)
-    stands, is_ahead, is_over = one.state in STANDING, one.starts_at > now, one.ends_at <= now
+    change = can_change and rules.against_change(one.state) is None
+    early = rules.against_check_in(one.state, Span(one.blocked.starts_at, one.ends_at), one.checked_in_at, now)
     return May(
-        move=can_change and stands and is_ahead and one.state != State.CHECKED_IN,
-        cancel=can_change and (stands or one.state == State.PENDING) and is_ahead,
-        end=can_change and stands and one.starts_at < now < one.ends_at,
-        extend=can_change and stands and one.blocked.starts_at <= now and not is_over,
-        no_show=can_settle and one.checked_in_at is None and one.state in (State.CONFIRMED, State.FINISHED) and not is_ahead,
-        check_in=can_settle and one.state == State.CONFIRMED and not is_over,
-        restore=undoing.can_restore(actor, one) and undoing.is_open(one.state, one.starts_at, one.closed_at, now),
+        change=change,
+        move=change and not rules.has_begun(one.state, one.starts_at, now),
+        cancel=can_change and rules.against_cancel(one.state, one.starts_at, now) is None,
+        end=can_change and rules.against_end(one.state, one.starts_at, now) is None,
+        no_show=can_settle and rules.against_no_show(one.state, one.starts_at, one.checked_in_at, now) is None,
+        check_in=can_settle and early is None,
+        check_in_from=early.params["opens_at"] if can_settle and isinstance(early, NotYet) else None,
+        restore=undoing.can_restore(actor, one) and undoing.against_restore(
+            one.state, one.starts_at, one.closed_at, now) is None,
     )
 
 
@@ -198,10 +206,8 @@ async def view_of(actor: Actor, site: SiteFacts, one: ReservationFacts) -> View:
     now = clock.now()
     can = may(actor, one, now)
     code = await code_of(actor, one, now)
-    shown = await units.spaces(site.id, [one.unit_kind]) if can.move else []
-    times = await times_of(site, shown, site.local_date(one.starts_at)) if can.move else []
+    shown = await units.spaces(site.id, [one.unit_kind]) if can.change else []
     own = (local_hour(one.starts_at, site), local_hour(one.ends_at, site))
-    opens = one.blocked.starts_at
     day = local_day(one.starts_at, site)
     return View(
         uid=str(one.uid), url=f"/reservations/{one.uid}", number=one.number or "", title=one.title,
@@ -209,11 +215,12 @@ async def view_of(actor: Actor, site: SiteFacts, one: ReservationFacts) -> View:
         is_live=one.unit_kind == "live_room", code=code, code_spoken=" ".join(code),
         code_hint=code_hint(one, now) if code else "",
         facts=facts_of(one), space=str(one.unit_uid), date=day, starts=own[0], ends=own[1],
-        spaces=[(str(unit.uid), name_of(unit)) for unit in shown], times=[(text, text) for text in sorted({*times, *own})],
-        extensions=await _extensions(one) if can.extend else [], may_move=can.move, may_cancel=can.cancel,
+        spaces=[(str(unit.uid), name_of(unit)) for unit in shown], times=await _times(site, one, shown, now),
+        extensions=await _extensions(one) if can.change and not can.move else [], may_change=can.change, may_move=can.move,
+        may_cancel=can.cancel,
         cancel_hint=i18n.gettext(N_("The time becomes free for others at once, and does not count against the quota.")),
-        may_end=can.end, may_no_show=can.no_show, may_check_in=can.check_in,
-        check_in_from=opens if can.check_in and opens > now else None,
+        may_end=can.end, is_over=one.ends_at <= now, may_no_show=can.no_show, may_check_in=can.check_in,
+        check_in_from=can.check_in_from,
         check_in_hint=i18n.gettext(N_("For people who stand at the desk: no code is needed.")),
         day_href=f"/days/{day}?kind={one.unit_kind}", week_href=f"/units/{one.unit_uid}/week/{day}",
         closed=await closure_text(one))
@@ -230,7 +237,23 @@ async def closure_text(one: ReservationFacts) -> str:
         RoomClosed(closure=found.span, reason=found.reason, reason_en=found.reason_en))
 
 
+async def _times(site: SiteFacts, one: ReservationFacts, shown: Sequence[UnitFacts], now: datetime) -> list[tuple[str, str]]:
+    """Return the times that the form offers: once it has begun, its own end and those that lie ahead."""
+    if not shown:
+        return []
+    day, starts, ends = local_day(one.starts_at, site), local_hour(one.starts_at, site), local_hour(one.ends_at, site)
+    times = set(await times_of(site, shown, site.local_date(one.starts_at)))
+    if rules.has_begun(one.state, one.starts_at, now):
+        times = {text for text in times if span_of(day, starts, text, site).ends_at > now}
+    else:
+        times.add(starts)
+    return [(text, text) for text in sorted({*times, ends})]
+
+
 async def _extensions(one: ReservationFacts) -> list[Extension]:
+    """Return how much longer a booking that has begun can go on; one that lies ahead is moved to a later end."""
+    if await questions.against_cut_off(one.id) is not None:
+        return []
     free_min = await queries.extension_room(one)
     found = []
     for minutes in EXTENSIONS_MIN:
@@ -280,17 +303,20 @@ async def undo_of(actor: Actor, site: SiteFacts, one: ReservationFacts) -> Undo 
         return Undo(f"{url}/cancel", version, word)
     if verb in ("cancel", "mark_no_show") and can.restore:
         return Undo(f"{url}/restore", version, word)
-    if verb in ("move", "extend") and (can.move or can.extend):
-        back = await _move_back(one, latest[0].before or {}, site)
-        return msgspec.structs.replace(back, text=word)
+    if verb in ("move", "extend") and can.change:
+        back = await _move_back(one, latest[0].before or {}, site, now)
+        return None if back is None else msgspec.structs.replace(back, text=word)
     return None
 
 
-async def _move_back(one: ReservationFacts, before: Mapping[str, Any], site: SiteFacts) -> Undo:
-    """Return the form that gives room, time and title back; what the deed left alone stays as it is."""
+async def _move_back(one: ReservationFacts, before: Mapping[str, Any], site: SiteFacts, now: datetime) -> Undo | None:
+    """Return the form that gives room, time and title back; what the deed left alone stays as it is. None: it is too late."""
     starts, ends = (
         datetime.fromisoformat(before[name]) if name in before else kept
         for name, kept in (("starts_at", one.starts_at), ("ends_at", one.ends_at)))
+    is_moved = not {"unit", "starts_at", "ends_at"}.isdisjoint(before)
+    if is_moved and rules.against_move(one.state, one.span, Span(starts, ends), now, is_same_unit="unit" not in before):
+        return None
     unit_uid = one.unit_uid if "unit" not in before else (await units.units_by_id([before["unit"]]))[before["unit"]].uid
     end = local_hour(ends, site)
     return Undo(f"/reservations/{one.uid}/move", {
