@@ -258,7 +258,7 @@ class Ingest:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 20
         while not self._listens():
             assert time.monotonic() < deadline, "ffmpeg does not listen"
             time.sleep(0.05)

@@ -21,7 +21,7 @@ from studio.obs.errors import (
     WrongPassword,
     WrongVersion,
 )
-from studio.obs.outputs import start_until_started, stop_until_stopped
+from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import Destination, Event, LinkDown, MuteChanged, OutputKind, OutputState, SceneChanged, Step
 from studio.obs.protocol import ALL_EVENTS, METERS
 from studio.obs.real import RealObs
@@ -29,6 +29,7 @@ from studio.obs.simulated_outputs import STARTS_S
 from studio.obs.websocket import HANDSHAKE_S
 from tests import obs_rig
 from tests.obs_faults import PASSWORD, PATIENCE_S, FaultServer, SteppedClock, down_of, heard_on, patience, patient, raw_peer, true
+from tests.obs_starting import start_until_started
 
 SCENE = "双人"
 MIC = "主播麦"

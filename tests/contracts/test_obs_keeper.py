@@ -56,9 +56,15 @@ async def test_limit_10_an_address_that_becomes_right_is_tried_again(server: Fau
     with raw_peer(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n") as port:
         wrong = (address, 4455) if address.endswith("invalid") else ("127.0.0.1", port)
         place = [wrong]
-        keeper = LinkKeeper(lambda: RealObs(*place[0], PASSWORD), first_wait_s=0.05, longest_wait_s=0.1)
+        made: list[RealObs] = []
+
+        def make() -> RealObs:
+            made.append(RealObs(*place[0], PASSWORD))
+            return made[-1]
+
+        keeper = LinkKeeper(make, first_wait_s=0.05, longest_wait_s=0.1)
         keeper.start()
-        await true(lambda: keeper.status.state is LinkState.DOWN and keeper.status.attempt >= 2)
+        await true(lambda: keeper.status.state is LinkState.DOWN and len(made) >= 2)
         place[0] = ("127.0.0.1", server.port)
         await until(keeper, LinkState.ONLINE)
         await keeper.stop()

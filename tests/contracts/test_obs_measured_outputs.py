@@ -11,8 +11,8 @@ import pytest
 import websocket
 from obswebsocket import requests
 
-from studio.obs.errors import ObsError, OutputDied, OutputNotRunning, OutputRunning
-from studio.obs.outputs import start_until_started, stop_until_stopped
+from studio.obs.errors import ObsError, OutputNotRunning, OutputRunning
+from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import Destination, OutputChanged, OutputKind, OutputState
 from studio.obs.real import RealObs
 from studio.obs.websocket import ObsSocket
@@ -20,6 +20,7 @@ from tests import obs_rig
 from tests.contracts.conftest import Room, only_on
 from tests.obs_faults import PATIENCE_S, patient, true
 from tests.obs_rig import Ingest, ObsRig
+from tests.obs_starting import OutputDied, start_until_started
 
 pytestmark = pytest.mark.obs
 STREAM, RECORD = OutputKind.STREAM, OutputKind.RECORD

@@ -11,7 +11,7 @@ from obswebsocket import requests
 
 from studio.obs import real as real_obs
 from studio.obs.errors import ObsError, ObsRefused
-from studio.obs.outputs import start_until_started, stop_until_stopped
+from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import OutputKind, SceneChanged, StudioModeChanged
 from studio.obs.protocol import Ask
 from studio.obs.real import RealObs
@@ -20,6 +20,7 @@ from tests import obs_rig
 from tests.contracts.conftest import Room
 from tests.obs_faults import PATIENCE_S, true
 from tests.obs_rig import ObsRig
+from tests.obs_starting import start_until_started
 
 pytestmark = pytest.mark.obs
 FILM = "短片"

@@ -10,7 +10,7 @@ import pytest_asyncio
 from studio.obs import real
 from studio.obs.errors import NotReady, OutputUnsettled
 from studio.obs.keeper import LinkKeeper
-from studio.obs.outputs import start_until_started, stop_until_stopped
+from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import (
     Destination,
     LinkDown,
@@ -24,6 +24,7 @@ from studio.obs.port import (
 )
 from studio.obs.real import RealObs
 from tests.obs_faults import FaultServer, SteppedClock, heard_on, patience, patient, true
+from tests.obs_starting import start_until_started
 
 SCENE = "双人"
 MIC = "主播麦"

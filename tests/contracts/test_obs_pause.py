@@ -7,12 +7,13 @@ import time
 import pytest
 
 from studio.obs.errors import OutputRunning
-from studio.obs.outputs import start_until_started, stop_until_stopped
+from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import OutputChanged, OutputKind, OutputState, RecordStatus, Step
 from studio.obs.websocket import ObsSocket
 from tests.contracts.conftest import Room
 from tests.obs_faults import PATIENCE_S, patient
 from tests.obs_rig import ObsRig, ask
+from tests.obs_starting import start_until_started
 
 RECORD = OutputKind.RECORD
 PAUSE, RESUME = (Step("PauseRecord"),), (Step("ResumeRecord"),)

@@ -11,11 +11,12 @@ import pytest_asyncio
 
 from studio.obs import outputs
 from studio.obs.errors import InvalidState, NotReady, OutputMissing, OutputRunning, OutputUnsettled
-from studio.obs.outputs import start_until_started, stop_until_stopped
+from studio.obs.outputs import stop_until_stopped
 from studio.obs.port import Event, OutputChanged, OutputKind, OutputState
 from studio.obs.real import RealObs
 from tests.contracts.conftest import Room
 from tests.obs_faults import FaultServer, heard_on, patient, true
+from tests.obs_starting import start_until_started
 
 CAMERA = OutputKind.VIRTUAL_CAMERA
 ALL = ("GetVirtualCamStatus", "StartVirtualCam", "StopVirtualCam")

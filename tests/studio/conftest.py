@@ -19,6 +19,7 @@ from incubator.ground import clock, database
 from incubator.ground.rights import Actor, house
 from incubator.ground.servers import ValkeyServer, start_valkey
 from incubator.ground.values import new_uid
+from studio.control import switchboard
 from studio.control.switchboard import Switchboard
 from studio.director import wire
 from studio.director.director import Director
@@ -32,6 +33,7 @@ from tests.conftest import Scratch
 from tests.people import People, make_people
 
 HOUSE = house("test")
+PATIENCE_S = 25.0  # a busy machine may hold up any process for seconds, and that must decide nothing
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +58,7 @@ async def redis(valkey: ValkeyServer) -> AsyncIterator[Redis]:
     await found.aclose()
 
 
-async def until(true: Callable[[], Any], patience_s: float = 8.0, what: str = "") -> Any:
+async def until(true: Callable[[], Any], patience_s: float = PATIENCE_S, what: str = "") -> Any:
     """Wait until something is true, or fail saying what was not."""
     deadline = asyncio.get_running_loop().time() + patience_s
     while True:
@@ -133,7 +135,7 @@ class Studio:
         assert await preparation.write_plan(found)
         return session
 
-    async def state(self, reservation: int, wanted: str, patience_s: float = 8.0) -> LiveSession:
+    async def state(self, reservation: int, wanted: str, patience_s: float = PATIENCE_S) -> LiveSession:
         async def is_so() -> LiveSession | None:
             session = await self.session_of(reservation)
             return session if session.state == wanted else None
@@ -145,7 +147,7 @@ class Studio:
         body = await self.redis.get(wire.snapshot_key(self.rig.id))
         return None if body is None else wire.snapshot(body)
 
-    async def shows(self, true: Callable[[RigSnapshot], Any], patience_s: float = 8.0) -> RigSnapshot:
+    async def shows(self, true: Callable[[RigSnapshot], Any], patience_s: float = PATIENCE_S) -> RigSnapshot:
         async def is_so() -> RigSnapshot | None:
             found = await self.snapshot()
             return found if found is not None and true(found) else None
@@ -169,7 +171,9 @@ async def tablet(unit: int, site: int) -> Actor:
 
 
 @pytest_asyncio.fixture
-async def studio(scratch: Scratch, redis: Redis, tmp_path: Path) -> AsyncIterator[Studio]:
+async def studio(scratch: Scratch, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Studio]:
+    monkeypatch.setattr(wire, "COMMAND_LIFE_S", PATIENCE_S)
+    monkeypatch.setattr(switchboard, "DEADLINE_S", PATIENCE_S)
     people = await make_people()
     unit = await live_room(people.site.id)
     rig = await rigs.add(HOUSE, unit, rigs.SetUp(driver="simulated"))
@@ -179,5 +183,5 @@ async def studio(scratch: Scratch, redis: Redis, tmp_path: Path) -> AsyncIterato
     yield found
     for _, stop, task in found.running:
         stop.set()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, PATIENCE_S)
     await board.close()

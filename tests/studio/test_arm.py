@@ -164,4 +164,4 @@ async def test_an_unreachable_rig_is_not_ready(studio: Studio, moment: str) -> N
     session = await studio.state(reservation, "failed")
     assert session.reason_code == "obs_unreachable"
     studio.machine(director).power_on()
-    await studio.state(reservation, "waiting_for_key", 15)
+    await studio.state(reservation, "waiting_for_key")

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from asyncio.subprocess import DEVNULL, Process
 from pathlib import Path
 
@@ -33,18 +32,17 @@ async def start(scratch: Scratch, valkey: ValkeyServer, data: Path) -> Process:
 async def test_it_works(studio: Studio, scratch: Scratch, valkey: ValkeyServer) -> None:
     first = await start(scratch, valkey, studio.data)
     try:
-        await studio.shows(lambda s: s.link.is_online and s.fence == 1, 30)
+        await studio.shows(lambda s: s.link.is_online and s.fence == 1, 60)
         assert await database.fetchval("SELECT count(*) FROM heartbeats WHERE kind = 'director'") == 1
         first.kill()
         await first.wait()
-        killed = time.monotonic()
+        # its lease runs on for longer than anybody waits here, and its owner certainly ended
+        await database.execute("UPDATE rig_leases SET expires_at = now() + interval '5 minutes'")
         second = await start(scratch, valkey, studio.data)
         try:
-            await studio.shows(lambda s: s.link.is_online and s.fence == 2, 30)
-            print(f"taken over {time.monotonic() - killed:.1f} s after kill -9")
-            assert time.monotonic() - killed < 9, "it waited for the foreign lease although its owner certainly ended"
+            await studio.shows(lambda s: s.link.is_online and s.fence == 2, 60)
             second.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(second.wait(), 20) == 0
+            assert await asyncio.wait_for(second.wait(), 30) == 0
         finally:
             if second.returncode is None:
                 second.kill()

@@ -9,10 +9,10 @@ from studio.director import wire
 from studio.director.publish import Publisher
 from studio.live_sessions import preparation
 from studio.obs.port import Meters
-from tests.studio.conftest import Studio
+from tests.studio.conftest import PATIENCE_S, Studio
 
 
-async def heard(studio: Studio, session: int, patience_s: float = 10) -> bool:
+async def heard(studio: Studio, session: int, patience_s: float = PATIENCE_S) -> bool:
     """Listen until levels of a session come."""
     async with asyncio.timeout(patience_s):
         async for frame in studio.board.watch(studio.rig.id):

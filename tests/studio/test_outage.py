@@ -11,6 +11,7 @@ import pytest
 
 from incubator.ground import clock, database
 from incubator.ground.values import new_uid
+from studio.control import switchboard
 from studio.control.queries import seat
 from studio.control.service import command, panic
 from studio.destinations.service import paste
@@ -90,8 +91,8 @@ async def test_the_cut_off_comes_without_database_and_redis(studio: Studio, monk
             patch.setattr(studio.redis, "execute_command", _gone)
             clock.set_offset(int(timedelta(minutes=61).total_seconds()))
             director.owners[studio.rig.id].held.due.set()
-            await until(lambda: not machine.stream.active and machine._service[1].get("key") == "", 15)
-    ended = await studio.state(reservation, "ended", 15)
+            await until(lambda: not machine.stream.active and machine._service[1].get("key") == "")
+    ended = await studio.state(reservation, "ended")
     assert ended.key is not None
     assert ended.key.wiped_at is not None
 
@@ -152,14 +153,15 @@ async def test_without_director_nothing_is_promised(studio: Studio) -> None:
     assert (answer.outcome, answer.code) == (Outcome.REFUSED, "no_director")
 
 
-async def test_a_silent_director_leaves_a_command_unknown(studio: Studio) -> None:
+async def test_a_silent_director_leaves_a_command_unknown(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     director = await studio.owned()
     session = await studio.prepare(await studio.book())
     await studio.shows(lambda s: s.plan.session == session.id)
     owner = director.owners[studio.rig.id]
     body = await studio.redis.get(f"snap:{studio.rig.id}")
     await studio.end(director)
-    await studio.redis.set(f"snap:{studio.rig.id}", body, ex=5)
+    await studio.redis.set(f"snap:{studio.rig.id}", body, ex=60)
+    monkeypatch.setattr(switchboard, "DEADLINE_S", 1.0)
     answer = await command(studio.board, await seat(studio.people.alice, session.uid), SwitchScene("双人"))
     assert answer.outcome == Outcome.UNKNOWN
     assert owner.held.mirror.program != "双人"

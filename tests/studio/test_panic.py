@@ -107,7 +107,7 @@ async def test_is_taken_up_after_the_link_came_back(studio: Studio) -> None:
     answer = await panic(studio.board, await seat(studio.people.alice, session.uid), 1)
     assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "link_down")
     machine.power_on()
-    await studio.shows(lambda s: s.panic.held and s.program == STAND_BY, 15)
+    await studio.shows(lambda s: s.panic.held and s.program == STAND_BY)
     assert all(machine.sounds[name].muted for name in SOUNDS)
 
 

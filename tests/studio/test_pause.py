@@ -140,7 +140,7 @@ async def test_a_recording_that_obs_cannot_end_says_so(studio: Studio, monkeypat
         assert (await command(studio.board, place, StopRecord())).code == "recording_stuck"  # in time for who taps again
     machine.power_off()
     machine.power_on()
-    await studio.shows(lambda s: s.record.phase == OutputPhase.STOPPED and s.link.is_online, 15)
+    await studio.shows(lambda s: s.record.phase == OutputPhase.STOPPED and s.link.is_online)
     await until(lambda: is_ended("asked"))
 
 
@@ -170,7 +170,7 @@ async def test_operators_hear_once_of_a_recording_that_obs_cannot_end_until_it_h
             (studio.people.olaf.person_id, f"/rigs/{studio.rig.uid}", True)]
     machine.power_off()
     machine.power_on()
-    await studio.shows(lambda s: s.record.phase == OutputPhase.STOPPED and s.link.is_online, 15)
+    await studio.shows(lambda s: s.record.phase == OutputPhase.STOPPED and s.link.is_online)
 
     async def is_settled() -> bool:
         return [row["unread"] for row in await database.fetch(TOLD)] == [False]
@@ -212,4 +212,4 @@ async def test_a_session_that_only_records_waits_for_a_restart_of_obs(
         assert shown.plan.code == "recording_stuck"
     machine.power_off()
     machine.power_on()
-    await studio.shows(lambda s: s.plan.state == "ready", 15)
+    await studio.shows(lambda s: s.plan.state == "ready")

@@ -74,7 +74,7 @@ async def test_a_copy_of_the_profile_is_wiped_too(studio: Studio) -> None:
     by_hand(machine, "SetCurrentProfile", OTHER)
     await until(lambda: noted(machine)["profiles"] == [PROFILE, OTHER])
     await finish(reservation)
-    await studio.state(reservation, "ended", 15)
+    await studio.state(reservation, "ended")
     assert keys(machine) == {PROFILE: "", OTHER: ""}
 
 
@@ -87,7 +87,7 @@ async def test_the_next_director_wipes_a_profile_that_was_left_meanwhile(studio:
     await finish(reservation)
     second = await studio.direct()
     second._links.machines = machines
-    await studio.state(reservation, "ended", 15)
+    await studio.state(reservation, "ended")
     assert keys(machine) == {PROFILE: "", OTHER: ""}
     assert machine.profile == OTHER
 
@@ -100,12 +100,12 @@ async def test_a_key_that_cannot_be_reached_keeps_the_room_closed(studio: Studio
     with monkeypatch.context() as patched:
         patched.setitem(_HANDLERS, "SetCurrentProfile", lambda *_: None)  # answered well, and nothing happens
         await finish(reservation)
-        shown = await studio.shows(lambda s: s.plan.state == "failed", 15)
+        shown = await studio.shows(lambda s: s.plan.state == "failed")
         assert (shown.plan.code, shown.plan.detail) == ("key_in_other_profile", {"profile": PROFILE})
         row = await database.fetchrow("SELECT cleanliness FROM rigs")
         assert row["cleanliness"] == "armed"
         assert keys(machine)[PROFILE] == "stream-9F3K5T"
-    await studio.state(reservation, "ended", 15)
+    await studio.state(reservation, "ended")
     assert keys(machine) == {PROFILE: "", OTHER: ""}
 
 
@@ -124,5 +124,5 @@ async def test_a_forgotten_key_goes_from_every_profile_once_nothing_runs(studio:
     assert machine.profile == OTHER, "a change of profile would end the recording"
     assert keys(machine) == {PROFILE: "stream-9F3K5T", OTHER: ""}
     await command(studio.board, place, StopRecord())
-    await studio.state(reservation, "waiting_for_key", 15)
+    await studio.state(reservation, "waiting_for_key")
     assert keys(machine) == {PROFILE: "", OTHER: ""}

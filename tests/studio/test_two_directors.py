@@ -15,7 +15,7 @@ import pytest
 from incubator.ground import database
 from incubator.ground.jsons import loads
 from incubator.ground.servers import ValkeyServer
-from studio.director import leases, wire
+from studio.director import wire
 from studio.director.wire import CommandBody, OutputPhase, Sender, StartRecord
 from studio.rigs import service as rigs
 from tests.conftest import Scratch
@@ -25,13 +25,16 @@ from tests.studio.conftest import HOUSE, Studio, until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 RUN = """
 import asyncio, socket, sys
+from datetime import timedelta
 socket.gethostname = lambda: sys.argv[1]  # a pid of another host says nothing here
 from frontend import director_process
 from incubator.ground.settings import load
+from studio.director import director, leases
+leases.TTL, leases.FOREIGN_WAIT = timedelta(seconds=float(sys.argv[2])), timedelta(seconds=float(sys.argv[3]))
+leases.RENEW_EVERY_S = director.BEAT_EVERY_S = 1.0
 asyncio.run(director_process.direct(load()))
 """
-WAIT_S = leases.FOREIGN_WAIT.total_seconds()
-LONGEST_S = leases.TTL.total_seconds() + WAIT_S + leases.RENEW_EVERY_S  # after the last renewal: its end, the wait, the next look
+LIFE_S, WAIT_S = 6.0, 7.0  # as in the product longer than a healthy owner is ever held up, and the wait longer than the life
 SECRETS_KEY = "MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="
 
 
@@ -45,7 +48,7 @@ async def start(host: str, scratch: Scratch, valkey: ValkeyServer, data: Path) -
     environment = {**os.environ, "DATABASE_URL": scratch.dsn, "REDIS_URL": valkey.url, "KAIBO_DATA": str(data / host),
                    "KAIBO_SECRETS_KEY": SECRETS_KEY}
     (data / host).mkdir()
-    return await create_subprocess_exec(sys.executable, "-c", RUN, host, env=environment, stdout=DEVNULL, stderr=DEVNULL)
+    return await create_subprocess_exec(sys.executable, "-c", RUN, host, str(LIFE_S), str(WAIT_S), env=environment, stdout=DEVNULL, stderr=DEVNULL)
 
 
 async def rigs_of(process: Process) -> list[int] | None:
@@ -66,12 +69,12 @@ async def test_it_works(studio: Studio, scratch: Scratch, valkey: ValkeyServer, 
         await until(lambda: _is_without_rigs(second), 40, "the second one runs and has nothing to do")
         first.send_signal(signal.SIGSTOP)
         paused = time.monotonic()
-        await studio.shows(lambda s: s.fence == 2 and s.link.is_online and s.plan.session == session.id, LONGEST_S + 40)
+        await studio.shows(lambda s: s.fence == 2 and s.link.is_online and s.plan.session == session.id, LIFE_S + WAIT_S + 40)
         took_s = time.monotonic() - paused
         print(f"taken over {took_s:.1f} s after the owner was paused")
         assert took_s > WAIT_S, "the paused owner's lease still ran"
         await no_start_by(first, studio, session.id, obs)
-        await until(lambda: _has_rig(second, studio.rig.id), 10, "the new owner says so with its next beat")
+        await until(lambda: _has_rig(second, studio.rig.id), 30, "the new owner says so with its next beat")
     finally:
         for process in (first, second):
             if process is not None and process.returncode is None:

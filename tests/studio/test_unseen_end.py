@@ -1,17 +1,19 @@
 """What ends while nobody sees it ended at the last moment at which it was known to run, and nobody at the computer is blamed."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from incubator.ground import clock, database
 from studio.control.queries import seat
 from studio.control.service import command
 from studio.destinations.service import paste
+from studio.director import leases
 from studio.director.director import Director
 from studio.director.wire import OutputPhase, StartOutput, StartRecord
 from tests.studio.conftest import Studio, until
 
+AT_MOST = leases.TTL / 2  # a busy machine looks at the clock late; a lease that counted as seen would be off by twice as much
 KEY = "rtmp://push.example.cn/live/stream-9F3K5T"
 BLAMED = ("SELECT count(*) FROM as_run WHERE what IN ('alarm', 'started_at_the_computer', 'found_running')")
 
@@ -36,10 +38,10 @@ async def ended() -> Any:
     return await until(found)
 
 
-async def check(reason: str, gone_at: Any) -> None:
+async def check(reason: str, earliest: datetime, latest: datetime) -> None:
     row = await ended()
     assert row["stop_reason"] == reason
-    assert abs(row["stopped_at"] - gone_at) < timedelta(seconds=0.9), "when it was seen last, not when OBS was back"
+    assert earliest <= row["stopped_at"] <= latest, "when it was seen last, not when OBS was back"
 
     async def line() -> Any:
         return await database.fetchrow("SELECT at, live_session FROM as_run WHERE what = $1", reason)
@@ -54,31 +56,33 @@ async def check(reason: str, gone_at: Any) -> None:
 async def test_obs_dies_on_air(studio: Studio) -> None:
     director = await on_air(studio)
     machine = studio.machine(director)
+    before = clock.now()
     machine.power_off()
-    gone_at = clock.now()
     await studio.shows(lambda s: not s.link.is_online)
-    await asyncio.sleep(2)
+    away_at = clock.now()
+    await asyncio.sleep(0.2)
     machine.power_on()
-    await studio.shows(lambda s: s.link.is_online, 15)
-    await check("obs_gone", gone_at)
+    await studio.shows(lambda s: s.link.is_online)
+    await check("obs_gone", before, away_at)
 
 
 async def test_the_director_dies_with_the_simulated_rig(studio: Studio) -> None:
     await studio.end(await on_air(studio))
-    gone_at = clock.now()
-    await asyncio.sleep(2)
+    gone_at = clock.now() - timedelta(minutes=5)
+    await database.execute("UPDATE rig_leases SET expires_at = now() - interval '5 minutes'")
+    await database.execute("UPDATE air_spans SET started_at = now() - interval '10 minutes'")
     await studio.owned()
-    await check("director_gone", gone_at)
+    await check("director_gone", gone_at - AT_MOST, gone_at + AT_MOST)
 
 
 async def test_a_lease_that_was_not_released_tells_when_it_was_renewed_last(studio: Studio) -> None:
     await studio.end(await on_air(studio))
     # as a killed director leaves it: its lease runs on for ten seconds after its last sign of life
-    await database.execute("UPDATE rig_leases SET owner = 'x', expires_at = now() - interval '30 seconds'")
+    await database.execute("UPDATE rig_leases SET owner = 'x', expires_at = now() - interval '5 minutes'")
     await database.execute("UPDATE air_spans SET started_at = now() - interval '10 minutes'")
-    gone_at = clock.now() - timedelta(seconds=40)
+    gone_at = clock.now() - timedelta(minutes=5) - leases.TTL
     await studio.owned()
-    await check("director_gone", gone_at)
+    await check("director_gone", gone_at - AT_MOST, gone_at + AT_MOST)
 
 
 async def test_what_is_stopped_in_sight_after_that_is_told_as_ever(studio: Studio) -> None:
@@ -87,7 +91,7 @@ async def test_what_is_stopped_in_sight_after_that_is_told_as_ever(studio: Studi
     machine.power_off()
     await studio.shows(lambda s: not s.link.is_online)
     machine.power_on()
-    await studio.shows(lambda s: s.link.is_online, 15)
+    await studio.shows(lambda s: s.link.is_online)
     assert (await ended())["stop_reason"] == "obs_gone"
     session = await database.fetchval("SELECT uid FROM live_sessions")
     place = await seat(studio.people.alice, session)

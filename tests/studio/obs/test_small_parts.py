@@ -24,13 +24,14 @@ from studio.obs.errors import (
 from studio.obs.file_names import file_name
 from studio.obs.keeper import LinkKeeper, waits
 from studio.obs.machine import SCENES, SOUNDS, SimulatedMachine
-from studio.obs.outputs import start_until_started, stop_until_stopped
+from studio.obs.outputs import stop_until_stopped
 from studio.obs.pictures import scene_picture
 from studio.obs.port import Destination, Event, Facts, LinkDown, LinkState, Meters, OutputKind, Step, StepResult
 from studio.obs.protocol import decibels, event_of
 from studio.obs.redaction import Redaction, redact
 from studio.obs.simulated import SimulatedObs
 from tests.obs_faults import true
+from tests.obs_starting import start_until_started
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_an_unknown_event_is_nobodys_business() -> None:
 @pytest.mark.parametrize(("version", "warned"), [("5.1.0", True), ("5.2.0", False), ("5.10.1", False), ("4.9", True),
                                                ("", False), ("5", False), ("x.1", False)])
 def test_an_obs_that_strangers_can_abort_is_known_by_its_version(version: str, warned: bool) -> None:
-    facts = Facts("29", version, frozenset(), (), 1080, 1920, 30.0)
+    facts = Facts("29", version, frozenset(), 1080, 1920, 30.0)
     assert facts.can_be_aborted is warned
     assert facts.portrait
 
