@@ -39,8 +39,6 @@ class Seat(msgspec.Struct, frozen=True):
     session_id: int
     session_uid: UUID
     rig_id: int
-    rig_uid: UUID | None
-    zone: str
     unit_id: int
     site_id: int
     sender: Sender
@@ -57,7 +55,7 @@ class Seat(msgspec.Struct, frozen=True):
 
 
 SEAT = f"""
-SELECT s.id, s.uid, s.state, r.id AS rig_id, r.uid AS rig_uid, coalesce(r.zone, '') AS zone,
+SELECT s.id, s.uid, s.state, r.id AS rig_id,
        v.unit, v.site, v.merchant, v.person, v.state AS reservation_state, v.checked_in_at, v.checked_in_by, v.ends_at,
        turn.overrun_min, turn.blocked_until, turn.blocked_from
 FROM live_sessions s JOIN reservations v ON v.id = s.reservation LEFT JOIN rigs r ON r.id = s.rig {TURN}
@@ -81,7 +79,7 @@ async def seat(actor: Actor, session_uid: UUID) -> Seat:
     # a tablet acts in the name of the person who checked in, or in its own where the desk had booked
     person = row["checked_in_by"] if actor.device_id is not None and actor.person_id is None else actor.person_id
     return Seat(
-        session_id=row["id"], session_uid=row["uid"], rig_id=row["rig_id"] or 0, rig_uid=row["rig_uid"], zone=row["zone"],
+        session_id=row["id"], session_uid=row["uid"], rig_id=row["rig_id"] or 0,
         unit_id=row["unit"], site_id=row["site"], sender=Sender(person, actor.device_id, actor.request_id), name=actor.name,
         is_staff=is_staff, may_command=why == Reason.NONE, why=why, until=until,
         name_latin=actor.name_latin,

@@ -89,7 +89,6 @@ class LiveSession(msgspec.Struct, frozen=True):
     unit_name: str
     unit_name_en: str
     rig_id: int | None
-    rig_uid: UUID | None
     driver: str
     canvas_width: int
     canvas_height: int
@@ -97,7 +96,6 @@ class LiveSession(msgspec.Struct, frozen=True):
     cleanliness: str
     controller_person: int | None
     controller_device: int | None
-    controller_name: str
     key: Key | None
     spans: tuple[AirSpan, ...]
     may_paste: bool
@@ -154,22 +152,20 @@ SELECT s.id, s.uid, s.version, s.state, s.reason_code, s.reason_params, s.output
        v.title, v.starts_at, v.ends_at, v.check_in_code, v.checked_in_at, v.merchant AS merchant_id, v.person AS person_id,
        v.site AS site_id, v.unit AS unit_id, u.uid AS unit_uid, u.name AS unit_name, u.name_en AS unit_name_en,
        m.uid AS merchant_uid, coalesce(m.short_name, '') AS merchant_name,
-       r.id AS rig_id, r.uid AS rig_uid, coalesce(r.driver, '') AS driver, coalesce(r.canvas_width, 0) AS canvas_width,
+       r.id AS rig_id, coalesce(r.driver, '') AS driver, coalesce(r.canvas_width, 0) AS canvas_width,
        coalesce(r.canvas_height, 0) AS canvas_height, coalesce(r.audio_through_obs, false) AS audio_through_obs,
        coalesce(r.cleanliness, 'clean') AS cleanliness, turn.overrun_min, turn.blocked_until, turn.blocked_from,
        coalesce(sp.name, '') AS shown_live_by, coalesce(ap.name, '') AS account_left_by,
        coalesce(sp.name_latin, '') AS shown_live_by_latin, coalesce(ap.name_latin, '') AS account_left_by_latin,
        coalesce(kp.name_latin, '') AS key_reset_by_latin, coalesce(dp.name_latin, '') AS pasted_by_latin,
        coalesce(kp.name, '') AS key_reset_by, coalesce(ci.name, '') AS checked_in_by,
-       coalesce(cd.label, cp.name, '') AS controller_name,
        d.shown, d.expires_at, d.pasted_at, coalesce(dp.name, '') AS pasted_by, d.wiped_at, d.version AS key_version
 FROM live_sessions s
 JOIN reservations v ON v.id = s.reservation JOIN units u ON u.id = v.unit
 LEFT JOIN merchants m ON m.id = v.merchant LEFT JOIN rigs r ON r.id = s.rig {TURN}
 LEFT JOIN destinations d ON d.live_session = s.id LEFT JOIN people dp ON dp.id = d.pasted_by
 LEFT JOIN people sp ON sp.id = s.shown_live_by LEFT JOIN people ap ON ap.id = s.account_left_by
-LEFT JOIN people kp ON kp.id = s.key_reset_by LEFT JOIN people ci ON ci.id = v.checked_in_by
-LEFT JOIN people cp ON cp.id = s.controller_person LEFT JOIN devices cd ON cd.id = s.controller_device"""
+LEFT JOIN people kp ON kp.id = s.key_reset_by LEFT JOIN people ci ON ci.id = v.checked_in_by"""
 SPANS = """
 SELECT live_session, uid, kind, started_at, stopped_at, stop_reason, path, bytes FROM air_spans
 WHERE live_session = ANY($1) ORDER BY started_at"""

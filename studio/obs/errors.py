@@ -65,10 +65,6 @@ class BadAnswer(ObsError):
     """OBS answered something that the protocol does not allow."""
 
 
-class OutputDied(ObsError):
-    """An output went to STOPPED while it was being started: the server or the encoder refused it."""
-
-
 class OutputUnsettled(ObsError):
     """An output did not reach the wanted state in time."""
 

@@ -18,13 +18,11 @@ JITTER: Final = 0.25
 
 
 class LinkStatus(msgspec.Struct, frozen=True):
-    """How a link is: `reason` says why it is not online, `code` why OBS refuses, `next_try_s` when the next attempt comes."""
+    """How a link is: `reason` says why it is not online, `code` why OBS refuses."""
 
     state: LinkState
     reason: str = ""
     code: str = ""
-    attempt: int = 0
-    next_try_s: float | None = None
 
 
 def waits(first_s: float = FIRST_WAIT_S, longest_s: float = LONGEST_WAIT_S) -> Iterator[float]:
@@ -90,22 +88,19 @@ class LinkKeeper:
 
     async def _keep(self) -> None:
         pauses = waits(*self._pace)
-        attempt = 0
         while True:
-            attempt += 1
-            lost = await self._live(attempt)
+            lost = await self._live()
             if lost.came_online:
-                pauses, attempt = waits(*self._pace), 0
+                pauses = waits(*self._pace)
             if lost.code:
                 self._set(LinkState.REFUSED, lost.reason, lost.code)
                 await self._pause(None)
                 continue
             wait_s = next(pauses)
-            state = LinkState.STALLED if lost.stalled else LinkState.DOWN
-            self._set(state, lost.reason, attempt=attempt, next_try_s=wait_s)
+            self._set(LinkState.STALLED if lost.stalled else LinkState.DOWN, lost.reason)
             await self._pause(wait_s)
 
-    async def _live(self, attempt: int) -> "_Lost":
+    async def _live(self) -> "_Lost":
         """Live through one link, from its first step to its loss."""
         link = self._make()
         down: asyncio.Future[LinkDown] = asyncio.get_running_loop().create_future()
@@ -119,9 +114,9 @@ class LinkKeeper:
 
         link.listen(hear)
         try:
-            self._set(LinkState.CONNECTING, attempt=attempt)
+            self._set(LinkState.CONNECTING)
             self.facts = await link.connect()
-            self._set(LinkState.SYNCING, attempt=attempt)
+            self._set(LinkState.SYNCING)
             self.snapshot = await link.read_snapshot()
             self.link, came_online = link, True
             self._set(LinkState.ONLINE)
@@ -146,9 +141,8 @@ class LinkKeeper:
         except TimeoutError:
             LOG.debug("trying again after %s s", wait_s)
 
-    def _set(self, state: LinkState, reason: str = "", code: str = "", *, attempt: int = 0,
-             next_try_s: float | None = None) -> None:
-        self.status = LinkStatus(state, reason, code, attempt, next_try_s)
+    def _set(self, state: LinkState, reason: str = "", code: str = "") -> None:
+        self.status = LinkStatus(state, reason, code)
         for watcher in self._watchers:
             watcher(self.status)
 

@@ -37,7 +37,6 @@ class SimulatedMachine:
         self.program = SCENES[0]
         self.sounds = {name: SimulatedSound(name) for name in SOUNDS}
         self.texts: dict[str, dict[str, Any]] = {name: {"text": name} for name in TEXTS}
-        self.shown: dict[tuple[str, str], bool] = {}
         self.studio_mode = False
         self.profile = PROFILE
         self._services: dict[str, tuple[str, dict[str, Any]]] = {PROFILE: ("rtmp_common", {})}
@@ -223,28 +222,6 @@ class SimulatedMachine:
             raise Refusal(600)
         self.texts[data["inputName"]].update(data["inputSettings"])
 
-    def _get_input_kinds(self, _: Data) -> dict[str, Any]:
-        return {"inputKinds": ["image_source", "color_source_v3", "text_ft2_source_v2", "ffmpeg_source"]}
-
-    def _get_item_id(self, data: Data) -> dict[str, Any]:
-        self._scene(data["sceneName"])
-        names = [*self.sounds, *self.texts]
-        if data["sourceName"] not in names:
-            raise Refusal(600)
-        return {"sceneItemId": names.index(data["sourceName"]) + 1}
-
-    def _item(self, data: Data) -> tuple[str, str]:
-        names = [*self.sounds, *self.texts]
-        if not 1 <= data["sceneItemId"] <= len(names):
-            raise Refusal(600)
-        return self._scene(data["sceneName"]), names[data["sceneItemId"] - 1]
-
-    def _get_item_enabled(self, data: Data) -> dict[str, Any]:
-        return {"sceneItemEnabled": self.shown.get(self._item(data), True)}
-
-    def _set_item_enabled(self, data: Data) -> None:
-        self.shown[self._item(data)] = data["sceneItemEnabled"]
-
     # outputs
 
     def _server_accepts(self) -> bool:
@@ -321,14 +298,8 @@ class SimulatedMachine:
         self._services[data["profileName"]] = ("rtmp_common", {})
         self._set_profile(data)
 
-    def _get_parameter(self, data: Data) -> dict[str, Any]:
-        return {"parameterValue": self._profile.get((data["parameterCategory"], data["parameterName"]))}
-
     def _set_parameter(self, data: Data) -> None:
         self._profile[(data["parameterCategory"], data["parameterName"])] = data["parameterValue"]
-
-    def _get_folder(self, _: Data) -> dict[str, Any]:
-        return {"recordDirectory": self._profile[("SimpleOutput", "FilePath")]}
 
 
 _M = SimulatedMachine
@@ -345,16 +316,12 @@ _HANDLERS: Final[dict[str, Callable[[SimulatedMachine, Data], dict[str, Any] | N
     "GetStudioModeEnabled": _M._get_studio_mode,
     "SetStudioModeEnabled": _M._set_studio_mode,
     "GetInputList": _M._get_input_list,
-    "GetInputKindList": _M._get_input_kinds,
     "GetInputMute": _M._get_mute,
     "SetInputMute": _M._set_mute,
     "GetInputVolume": _M._get_volume,
     "SetInputVolume": _M._set_volume,
     "GetInputSettings": _M._get_settings,
     "SetInputSettings": _M._set_settings,
-    "GetSceneItemId": _M._get_item_id,
-    "GetSceneItemEnabled": _M._get_item_enabled,
-    "SetSceneItemEnabled": _M._set_item_enabled,
     "GetStreamStatus": _M._get_stream,
     "StartStream": lambda machine, _: machine.stream.start(),
     "StopStream": lambda machine, _: machine.stream.stop(),
@@ -373,7 +340,5 @@ _HANDLERS: Final[dict[str, Callable[[SimulatedMachine, Data], dict[str, Any] | N
     "GetProfileList": _M._get_profiles,
     "SetCurrentProfile": _M._set_profile,
     "CreateProfile": _M._create_profile,
-    "GetProfileParameter": _M._get_parameter,
     "SetProfileParameter": _M._set_parameter,
-    "GetRecordDirectory": _M._get_folder,
 }

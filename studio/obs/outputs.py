@@ -1,4 +1,4 @@
-"""Starts and stops an output until OBS says that it is so: the answer to the request alone proves nothing."""
+"""Stops an output until OBS says that it is so: the answer to the request alone proves nothing."""
 
 import asyncio
 from contextlib import suppress
@@ -8,7 +8,6 @@ from studio.obs.errors import (
     AnswerTimeout,
     NotReady,
     NotSent,
-    OutputDied,
     OutputMissing,
     OutputNotRunning,
     OutputRunning,
@@ -16,7 +15,6 @@ from studio.obs.errors import (
 )
 from studio.obs.port import Event, LinkDown, ObsLink, OutputChanged, OutputKind, Outputs, OutputState
 
-START_S = 15.0
 STOP_S = 20.0
 LOOK_S: Final = 0.05  # STOPPED is told some time before the output is free
 AGAIN_S: Final = 0.25
@@ -30,50 +28,21 @@ class _Watch:
     def __init__(self, link: ObsLink, kind: OutputKind) -> None:
         self._kind = kind
         self._heard = asyncio.Event()
-        self.states: list[OutputState] = []
         self.path: str | None = None
-        self.down: str | None = None
         self.stop = link.listen(self._hear)
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, LinkDown):
-            self.down = event.reason
-        elif isinstance(event, OutputChanged) and event.kind is self._kind:
-            self.states.append(event.state)
+        if isinstance(event, OutputChanged) and event.kind is self._kind:
             self.path = event.path or self.path
-        else:
-            return
-        self._heard.set()
+            self._heard.set()
+        elif isinstance(event, LinkDown):
+            self._heard.set()
 
-    async def more(self, wait_s: float) -> bool:
-        """Wait for the next word about the output; tell whether one came."""
-        try:
+    async def more(self, wait_s: float) -> None:
+        """Wait for the next word about the output, no longer than this."""
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._heard.wait(), wait_s)
-        except TimeoutError:
-            return False
         self._heard.clear()
-        return True
-
-
-async def start_until_started(link: ObsLink, kind: OutputKind, *, deadline_s: float = START_S) -> str | None:
-    """Start an output and return once OBS says STARTED, with the path of a recording.
-
-    Raises: OutputDied when it goes to STOPPED instead (empty server, closed port, refused key: OBS gives no reason),
-    OutputUnsettled when nothing is decided in time, OutputRunning when it runs already, OutputMissing where there is none.
-    """
-    watch = _Watch(link, kind)
-    until = asyncio.get_running_loop().time() + deadline_s
-    try:
-        await link.start_output(kind)
-        while OutputState.STARTED not in watch.states:
-            if OutputState.STOPPED in watch.states:
-                raise OutputDied(f"{kind}: stopped while starting")
-            left_s = until - asyncio.get_running_loop().time()
-            if watch.down is not None or left_s <= 0 or not await watch.more(left_s):
-                raise OutputUnsettled(f"{kind}: {watch.down or 'neither started nor stopped in time'}")
-        return watch.path
-    finally:
-        watch.stop()
 
 
 async def stop_until_stopped(link: ObsLink, kind: OutputKind, *, deadline_s: float = STOP_S, urgent: bool = False) -> str | None:

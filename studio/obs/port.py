@@ -51,7 +51,6 @@ class Facts(msgspec.Struct, frozen=True):
     obs_version: str
     websocket_version: str
     requests: frozenset[str]
-    image_formats: tuple[str, ...]
     canvas_width: int
     canvas_height: int
     fps: float

@@ -110,7 +110,6 @@ def facts_of(version: Mapping[str, Any], video: Mapping[str, Any]) -> Facts:
         obs_version=version["obsVersion"],
         websocket_version=version["obsWebSocketVersion"],
         requests=frozenset(version["availableRequests"]),
-        image_formats=tuple(version["supportedImageFormats"]),
         canvas_width=video["baseWidth"],
         canvas_height=video["baseHeight"],
         fps=video["fpsNumerator"] / video["fpsDenominator"],

@@ -59,7 +59,6 @@ class RigPage(msgspec.Struct, frozen=True):
 
     rig: RigFacts
     unit_uid: UUID
-    unit_code: str
     unit_name: str
     unit_name_en: str
     has_password: bool
@@ -96,7 +95,7 @@ FACTS = (
 )
 COUNT = len(FACTS.split(","))
 PAGE = f"""
-SELECT {FACTS}, u.uid AS unit_uid, u.code, u.name, u.name_en, r.password_sealed IS NOT NULL AS has_password,
+SELECT {FACTS}, u.uid AS unit_uid, u.name, u.name_en, r.password_sealed IS NOT NULL AS has_password,
        coalesce(l.owner, '') AS owner, coalesce(l.fence, 0) AS fence, coalesce(l.expires_at > now(), false) AS is_owned,
        p.live_session, p.plan_version, p.state, p.code AS report_code, p.detail, p.reported_at
 FROM rigs r JOIN units u ON u.id = r.unit LEFT JOIN rig_leases l ON l.rig = r.id LEFT JOIN rig_reports p ON p.rig = r.id"""
@@ -109,7 +108,7 @@ def _page(actor: Actor, row: Any) -> RigPage:
                         row["reported_at"])
     facts = RigFacts(*list(row)[:COUNT])
     return RigPage(
-        rig=facts, unit_uid=row["unit_uid"], unit_code=row["code"], unit_name=row["name"], unit_name_en=row["name_en"],
+        rig=facts, unit_uid=row["unit_uid"], unit_name=row["name"], unit_name_en=row["name_en"],
         has_password=row["has_password"], owner=row["owner"], fence=row["fence"], is_owned=row["is_owned"], report=report,
         can_change=rights.can_change_rig(actor, facts.site),
     )

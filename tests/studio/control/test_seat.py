@@ -115,7 +115,7 @@ async def test_a_tablet_where_nobody_is_known_to_have_come_acts_for_itself(studi
     assert (place.may_command, place.sender.person, place.sender.device) == (True, None, device.device_id)
     await take_control(studio.board, device, session.uid)
     found = await live_session(studio.people.alice, session.uid)
-    assert (found.controller_person, found.controller_device, found.controller_name) == (None, device.device_id, "tablet")
+    assert (found.controller_person, found.controller_device) == (None, device.device_id)
 
 
 async def test_the_first_who_commands_is_in_control_and_others_ask(studio: Studio) -> None:
