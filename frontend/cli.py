@@ -17,7 +17,8 @@ from frontend.cli_accounts import add_parsers
 from frontend.http import LimitedHttp
 from frontend.sockets import LARGEST_MESSAGE, BoundedSocket
 from incubator.ground import database, secrets, servers
-from incubator.ground.settings import BadSetting, Settings, load
+from incubator.ground.settings import BadSetting, Settings, load, refuse_public_demo
+from incubator.sites.service import load_clock
 
 APPS = ("incubator", "booking", "studio", "frontend")
 Command = Callable[[Settings, argparse.Namespace], int]
@@ -111,6 +112,11 @@ async def migrate(settings: Settings) -> int:
             if not result.success:
                 print(f"kaibo: migrating {app} stopped: {result.message}", file=sys.stderr)
                 return 1
+        if await load_clock():
+            refuse_public_demo(settings)
+    except BadSetting as error:
+        print(f"kaibo: {error}. Its data hold a demo: with KAIBO_DEMO=0, take another KAIBO_DATA", file=sys.stderr)
+        return 2
     finally:
         await database.close_pool()
     return 0

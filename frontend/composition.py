@@ -15,7 +15,7 @@ from booking.reservations import questions
 from booking.reservations.leaving import refuse_while_booked
 from frontend import logs
 from incubator.ground import database, secrets
-from incubator.ground.settings import Settings
+from incubator.ground.settings import Settings, refuse_public_demo
 from incubator.merchants import questions as merchant_questions
 from incubator.sites.service import CLOCK_CHANNEL, load_clock
 from studio.live_sessions.preparation import cut_off_of
@@ -64,6 +64,8 @@ async def open_house(settings: Settings, *, connections: int = 10, is_brief: boo
     follower = None
     try:
         is_demo = await load_clock()
+        if is_demo and not is_brief:
+            refuse_public_demo(settings)
         follower = asyncio.create_task(_follow_clock()) if is_demo and not is_brief else None
         yield House(settings, redis, is_demo)
     finally:

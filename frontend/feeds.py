@@ -17,7 +17,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from booking.reservations import service as reservations
 from frontend import i18n
-from frontend.auth import Who, refuse_socket
+from frontend.auth import NotSignedIn, Who, refuse_socket
 from frontend.composition import AWAY, connect_redis
 from frontend.feeds_line import Crowd, Line, Pace
 from frontend.feeds_presence import HERE, here
@@ -287,9 +287,25 @@ class Console:
             task.add_done_callback(self._answered)
 
     async def _answer(self, ask: Ask) -> None:
-        self._line.answer(encode(await act(self._board, self._actor, self._place, ask)))
-        if ask.type in VERBS:
-            self._wake.set()
+        self._line.answer(encode(await (self._verb(ask) if ask.type in VERBS else self._gesture(ask))))
+
+    async def _gesture(self, ask: Ask) -> dict[str, Any]:
+        """Do what needs no database, with the right of the last look."""
+        return await act(self._board, self._actor, self._place, ask)
+
+    async def _verb(self, ask: Ask) -> dict[str, Any]:
+        """Write with the right of now: it may have ended since the last look."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                actor = await identify_again(self._who)
+        except (*database.LOST, *database.BUSY):
+            return answer_of(ask.id, "refused", "unavailable", i18n.gettext(UNREACHABLE))
+        if actor is None:
+            self.end(GONE_SIGNED_OUT)
+            return refusal_of(ask.id, NotSignedIn())
+        answer = await act(self._board, actor, self._place, ask)
+        self._wake.set()
+        return answer
 
     def _answered(self, task: asyncio.Task[None]) -> None:
         """Forget a task; the page itself says "not confirmed" when nothing came back."""

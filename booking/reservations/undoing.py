@@ -65,7 +65,7 @@ async def restore(actor: Actor, uid: UUID, *, version: int | None = None) -> Res
 
 async def _write(actor: Actor, row: Row, plan: Plan) -> None:
     await database.execute(
-        "UPDATE reservations SET state = 'confirmed', closed_at = NULL, reason = '', version = version + 1"
-        " WHERE id = $1", row.id)
+        "UPDATE reservations SET state = 'confirmed', closed_at = NULL, reason = '', checked_in_at = NULL, checked_in_by = NULL,"
+        " version = version + 1 WHERE id = $1", row.id)
     await tell(actor, "restore", "ReservationConfirmed", row.id, plan.merchant_id, before={"state": row.state},
                after={"state": State.CONFIRMED.value})

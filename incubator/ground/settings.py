@@ -103,9 +103,20 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         log_json=get("KAIBO_LOG_JSON", _flag, False, "expected 0 or 1"),
         zones=get("KAIBO_ZONES", lambda t: tuple(z.strip() for z in t.split(",") if z.strip()), (), "expected names"),
     )
-    if found.demo and not found.demo_public and not is_loopback(found.host):
-        raise BadSetting("HOST", found.host, "a demo with known passwords listens on loopback only, unless KAIBO_DEMO_PUBLIC=1")
+    if found.demo:
+        refuse_public_demo(found)
     return found
+
+
+def refuse_public_demo(settings: Settings) -> None:
+    """Refuse to let others reach a demo; one that was made stays one, whatever KAIBO_DEMO says later.
+
+    Raises:
+        BadSetting: others could reach it, and nobody has asked for that by name.
+    """
+    if not settings.demo_public and not is_loopback(settings.host):
+        raise BadSetting(
+            "HOST", settings.host, "a demo with known passwords listens on loopback only, unless KAIBO_DEMO_PUBLIC=1")
 
 
 def is_loopback(host: str) -> bool:

@@ -96,7 +96,8 @@ def _why(actor: Actor, row: Any, until: datetime, is_staff: bool) -> Reason:
     is_tablet = rights.is_room_tablet(actor, row["unit"])
     if not is_tablet and not is_of_the_party(actor, row["merchant"], row["person"]):
         return Reason.NOT_YOURS
-    return Reason.NONE if row["checked_in_at"] is not None else Reason.NOT_CHECKED_IN
+    has_begun = row["blocked_from"] is not None and row["blocked_from"] <= clock.now()
+    return Reason.NONE if row["reservation_state"] == "checked_in" and has_begun else Reason.NOT_CHECKED_IN
 
 
 class HelpCall(msgspec.Struct, frozen=True):

@@ -150,7 +150,7 @@ async def panic(switchboard: Switchboard, place: Seat, level: int) -> Answer:
         Invalid: no such level.
         RoomsAway: neither way could be taken.
     """
-    return await _panic(switchboard, checked(place).rig_id, place.sender, level)
+    return await _panic(switchboard, checked(place).rig_id, place.sender, level, place.session_id)
 
 
 async def panic_room(switchboard: Switchboard, actor: Actor, rig_uid: UUID, level: int) -> Answer:
@@ -170,10 +170,10 @@ async def panic_room(switchboard: Switchboard, actor: Actor, rig_uid: UUID, leve
     return await _panic(switchboard, row["id"], Sender(actor.person_id, actor.device_id, actor.request_id), level)
 
 
-async def _panic(switchboard: Switchboard, rig_id: int, sender: Sender, level: int) -> Answer:
+async def _panic(switchboard: Switchboard, rig_id: int, sender: Sender, level: int, session_id: int = 0) -> Answer:
     if level not in {0, 1, 2}:
         raise Invalid.field("level", N_("Choose 0, 1 or 2."))
-    body = wire.PanicBody(uuid4(), rig_id, level, sender)
+    body = wire.PanicBody(uuid4(), rig_id, level, sender, session=session_id)
     by_redis, by_row = await asyncio.gather(
         switchboard.panic(body), asyncio.wait_for(_write_panic(body), ROW_PATIENCE_S), return_exceptions=True)
     for failed in (by_redis, by_row):
@@ -189,9 +189,10 @@ async def _panic(switchboard: Switchboard, rig_id: int, sender: Sender, level: i
 async def _write_panic(body: wire.PanicBody) -> None:
     async with database.transaction():
         await database.execute(
-            "INSERT INTO panic_calls (id, rig, level, person, device, called_at) VALUES ($1, $2, $3, $4, $5, now())"
+            "INSERT INTO panic_calls (id, rig, level, person, device, live_session, called_at)"
+            " VALUES ($1, $2, $3, $4, $5, nullif($6, 0), now())"
             " ON CONFLICT (id) DO NOTHING",  # the director may have been told by Redis, and have written first
-            body.id, body.rig, body.level, body.sender.person, body.sender.device)
+            body.id, body.rig, body.level, body.sender.person, body.sender.device, body.session)
         await database.execute("SELECT pg_notify($1, $2)", wire.PANIC_CHANNEL, f"{body.rig} {body.id}")
 
 

@@ -48,6 +48,9 @@ class Panics:
 
     async def _carry_out(self, body: PanicBody) -> Answer:
         held = self._held
+        if body.session not in {0, held.session_now()}:
+            log.warning("panic for another session", rig=held.rig_id, session=body.session, person=body.sender.person)
+            return Answer(body.id, Outcome.REFUSED, "not_prepared")
         self._latest = body.id
         tell, said = (log.warning, "panic") if body.level else (log.info, "panic over")
         tell(said, rig=held.rig_id, level=body.level, person=body.sender.person, device=body.sender.device)
@@ -185,7 +188,8 @@ class Panics:
             database.LOST: the database is away.
         """
         for row in await rows.panics_waiting(self._held.rig_id, PANIC_LIFE_S):
-            await self.call(PanicBody(row.id, self._held.rig_id, row.level, Sender(row.person, row.device)))
+            sender = Sender(row.person, row.device)
+            await self.call(PanicBody(row.id, self._held.rig_id, row.level, sender, session=row.session))
 
     async def adopt(self) -> None:
         """Take over the panic that a former owner had put in force; without database none is known."""

@@ -153,12 +153,13 @@ class PanicCall(msgspec.Struct, frozen=True):
     level: int
     person: int | None
     device: int | None
+    session: int
 
 
 async def panics_waiting(rig_id: int, life_s: int) -> list[PanicCall]:
     """Return the panics of a rig that nobody has handled and that are not too old to be meant still, oldest first."""
     rows = await database.fetch(
-        "SELECT id, level, person, device FROM panic_calls WHERE rig = $1 AND handled_at IS NULL"
+        "SELECT id, level, person, device, coalesce(live_session, 0) FROM panic_calls WHERE rig = $1 AND handled_at IS NULL"
         " AND called_at > now() - $2 * interval '1 second' ORDER BY called_at", rig_id, life_s)
     return [PanicCall(*row) for row in rows]
 

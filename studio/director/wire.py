@@ -154,13 +154,17 @@ class CommandBody(Body, frozen=True):
 
 
 class PanicBody(Body, frozen=True):
-    """One panic: 1 covers and mutes, 2 stops as well, 0 brings picture and sound back."""
+    """One panic: 1 covers and mutes, 2 stops as well, 0 brings picture and sound back.
+
+    `session`: from whose controls it comes, and it reaches that session alone; 0: from outside, for whatever goes on there.
+    """
 
     id: UUID
     rig: int
     level: int
     sender: Sender
     answer_to: str = ""
+    session: int = 0
 
 
 class ProbeBody(Body, frozen=True):

@@ -33,6 +33,8 @@ def address_error(driver: str, address: str) -> FieldError | None:
     try:
         parts = urlsplit(address)
         is_usable = parts.scheme == "ws" and bool(parts.hostname) and parts.port is not None
+        # whatever else an address can carry is no secret here: every reader of the rig's page sees it
+        is_usable = is_usable and "@" not in parts.netloc and parts.path in {"", "/"} and not parts.query and not parts.fragment
     except ValueError:
         is_usable = False
     if is_usable:

@@ -10,7 +10,7 @@ from incubator.ground import clock, database
 from studio.control.queries import seat
 from studio.control.service import command, panic, panic_room
 from studio.destinations.service import paste
-from studio.director import wire
+from studio.director import rows, wire
 from studio.director.wire import Outcome, OutputPhase, PanicBody, Sender, SetMute, StartOutput, SwitchScene
 from studio.live_sessions import preparation
 from studio.obs.machine import SOUNDS, STAND_BY, SimulatedMachine
@@ -76,6 +76,24 @@ async def test_by_the_database_alone(studio: Studio) -> None:
 
     await until(handled)
     assert all(sound.muted for sound in studio.machine(director).sounds.values())
+
+
+async def test_the_controls_of_another_session_reach_nothing(studio: Studio) -> None:
+    """By whichever way it comes, and also once the other session has its turn."""
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    before = studio.machine(director).program
+    other = await studio.session_of(await studio.book(starts_in_min=60 * 24, state="confirmed"))
+    by_redis = PanicBody(uuid4(), studio.rig.id, 2, Sender(), session=other.id)
+    answer = await studio.board.panic(by_redis)
+    assert (answer.outcome, answer.code) == (Outcome.REFUSED, "not_prepared")
+    await database.execute(
+        "INSERT INTO panic_calls (id, rig, level, live_session) VALUES ($1, $2, 1, $3)", uuid4(), studio.rig.id, other.id)
+    await director.owners[studio.rig.id].panics.read_rows()
+    assert studio.machine(director).program == before != STAND_BY
+    assert await rows.panic_in_force(studio.rig.id, other.id) == (0, None)
+    assert (await studio.board.panic(PanicBody(uuid4(), studio.rig.id, 1, Sender(), session=session.id))).outcome == Outcome.DONE
 
 
 async def test_one_call_by_both_ways_counts_once(studio: Studio) -> None:

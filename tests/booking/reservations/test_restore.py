@@ -6,6 +6,7 @@ import pytest
 
 from booking.calendars import service as calendars
 from booking.calendars.service import Extent
+from booking.checkin.service import check_in
 from booking.policies.queries import quota_of
 from booking.reservations import jobs, queries, service
 from booking.reservations.refusals import OverQuota, Past, RoomClosed, SlotTaken, TooLate, WrongState
@@ -51,6 +52,17 @@ async def test_a_no_show_that_came_after_all(people: People, rooms: Rooms) -> No
             await restore(people.alice, made.uid)
         assert (await restore(people.dora, made.uid)).state == "confirmed"
         assert (await quota_of(people.sunrise_id, people.site.id, at(15), clock.now())).used_min == 120
+
+
+async def test_who_had_checked_in_checks_in_again(people: People, rooms: Rooms) -> None:
+    """A check-in opens the room at its time; undone and moved elsewhere it must open nothing."""
+    made = await booked(people.alice, rooms.one, at(15))
+    with clock.frozen_at(made.blocked.starts_at):
+        await check_in(people.dora, made.uid)
+        await service.cancel(people.alice, made.uid)
+        back = await restore(people.alice, made.uid)
+        assert (back.state, back.checked_in_at) == ("confirmed", None)
+        assert (await check_in(people.dora, made.uid)).state == "checked_in"
 
 
 async def test_somebody_was_faster(people: People, rooms: Rooms) -> None:

@@ -12,6 +12,7 @@ import pytest
 from booking.checkin import service as checkin
 from frontend import feeds, feeds_line, sockets
 from frontend.feeds_line import MOST_PAGES
+from incubator.ground import database
 from incubator.merchants import service as merchants
 from studio.director import wire
 from tests.frontend.served.conftest import PATIENCE_S, Served, Wire, framed
@@ -84,6 +85,16 @@ async def test_a_revoked_tablet_that_reads_nothing_commands_no_longer(served: Se
     assert await _obeyed(served, line)
     await checkin.revoke(served.people.dora, device)
     assert await _ends(served, line)
+
+
+async def test_what_is_written_asks_for_the_right_of_now(served: Served) -> None:
+    """Between two looks a removed member could still plant a stream key, which stays."""
+    line = await served.wire(await served.cookie(served.people.bob))
+    await line.message("session")
+    await merchants.remove_member(HOUSE, served.people.sunrise_id, served.people.bob.person_id or 0)
+    await line.send(id="k", type="paste", params={"text": "rtmp://thief.example/live/THIEFKEY1234", "version": 0})
+    assert (await line.message("answer"))["outcome"] == "refused"
+    assert await database.fetchval("SELECT count(*) FROM destinations") == 0
 
 
 @pytest.mark.usefixtures("only_rights_end")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from incubator.ground.settings import BadSetting, load
+from incubator.ground.settings import BadSetting, load, refuse_public_demo
 
 
 def test_it_works_without_any_variable() -> None:
@@ -28,6 +28,13 @@ def test_a_demo_does_not_listen_beyond_loopback() -> None:
         load({"HOST": "0.0.0.0"})
     assert load({"HOST": "0.0.0.0", "KAIBO_DEMO_PUBLIC": "1"}).demo_public
     assert not load({"HOST": "0.0.0.0", "KAIBO_DEMO": "0"}).demo
+
+
+def test_what_once_was_a_demo_is_not_reached_from_outside_either() -> None:
+    with pytest.raises(BadSetting, match="KAIBO_DEMO_PUBLIC"):
+        refuse_public_demo(load({"HOST": "0.0.0.0", "KAIBO_DEMO": "0"}))
+    refuse_public_demo(load({"HOST": "127.0.0.1", "KAIBO_DEMO": "0"}))
+    refuse_public_demo(load({"HOST": "0.0.0.0", "KAIBO_DEMO_PUBLIC": "1"}))
 
 
 def test_cookies_are_secure_behind_https_only() -> None:

@@ -61,6 +61,17 @@ async def test_a_tablet_sees_a_session_in_its_turn_only(studio: Studio) -> None:
         assert (await live_session(device, session.uid)).title == "Yam"
 
 
+async def test_a_check_in_opens_the_room_in_its_turn_only(studio: Studio) -> None:
+    session = await studio.session_of(await studio.book(starts_in_min=60 * 24, state="confirmed"))
+    await database.execute("UPDATE reservations SET checked_in_at = now()")
+    with clock.frozen_at(session.starts_at):
+        assert (await seat(studio.people.alice, session.uid)).why == Reason.NOT_CHECKED_IN  # undone or never done
+    await database.execute("UPDATE reservations SET state = 'checked_in'")
+    assert (await seat(studio.people.alice, session.uid)).why == Reason.NOT_CHECKED_IN  # moved to later
+    with clock.frozen_at(session.starts_at):
+        assert (await seat(studio.people.alice, session.uid)).may_command
+
+
 async def test_who_booked_for_a_merchant_and_left_it_sees_nothing(studio: Studio) -> None:
     session = await studio.session_of(await studio.book())
     alice = studio.people.alice.person_id or 0
