@@ -15,7 +15,7 @@ from incubator.ground.database import retried
 from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, NotFound
 from incubator.ground.notices.service import tell
 from incubator.ground.rights import Actor, Role
-from incubator.ground.values import new_uid
+from incubator.ground.values import bounded, new_uid
 from studio.control import rights
 from studio.control.presence import UNHEARD_S
 from studio.control.queries import Reason, Seat, seat
@@ -290,8 +290,9 @@ async def take_control(switchboard: Switchboard, actor: Actor, session_uid: UUID
     Raises:
         NotFound, NotCheckedIn, SessionOver, Forbidden: as `command_session`.
         AskFirst: somebody else has it and may still answer.
-        Invalid: staff give a reason.
+        Invalid: staff give a reason, and not too long a one.
     """
+    reason = bounded(reason, "reason")
     place = checked(await seat(actor, session_uid))
     gone = await _gone_holder(switchboard, place.session_id)  # before the transaction: nothing is waited for in it
     async with database.transaction():
@@ -304,10 +305,10 @@ async def take_control(switchboard: Switchboard, actor: Actor, session_uid: UUID
         if not _is_free(row) and not has_waited and gone is None:
             if not place.is_staff:
                 raise AskFirst(None if row["controller_device"] is None else AskFirst.by_tablet, name=row["name"])
-            if not reason.strip():
+            if not reason:
                 raise Invalid.field("reason", N_("Say why you take over."))
         await database.execute(GIVE, place.session_id, place.sender.person, place.sender.device)
-        await _audit_control(actor, place, row, "take_control", reason.strip()[:500], gone)
+        await _audit_control(actor, place, row, "take_control", reason, gone)
         await poke(place.rig_id)
 
 

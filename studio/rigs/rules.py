@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from incubator.ground.errors import N_, FieldError
 
 OVERRUN_MIN = 5  # how long after its end a session is stopped, unless a rig says otherwise
+LONGEST_SCENE = 200
 STAND_BY_WORDS = ("稍后", "稍候", "待机", "马上回来", "stand-by", "stand by", "standby", "back soon", "brb")
 
 
@@ -47,6 +48,13 @@ def range_error(field: str, value: int, low: int, high: int) -> FieldError | Non
     if low <= value <= high:
         return None
     return FieldError(field, N_("Give a number from {low} to {high}."), {"low": low, "high": high})
+
+
+def length_error(field: str, text: str, most: int) -> FieldError | None:
+    """Return what is wrong with a name that OBS gave, None when it is not longer than this; it is kept letter for letter."""
+    if len(text) <= most:
+        return None
+    return FieldError(field, N_("At most {most} characters; this has {count}."), {"most": most, "count": len(text)})
 
 
 def stand_by_scene(chosen: str, scenes: Sequence[str]) -> str | None:

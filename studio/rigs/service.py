@@ -10,7 +10,7 @@ from incubator.ground.audit.service import record
 from incubator.ground.database import retried
 from incubator.ground.errors import N_, Conflict, FieldError, Forbidden, Invalid, NotFound, Stale
 from incubator.ground.rights import Actor, house
-from incubator.ground.values import new_uid
+from incubator.ground.values import bounded, new_uid
 from studio.rigs import rights, rules
 from studio.rigs.queries import RigFacts, password_purpose, rig, rig_of_unit
 from studio.rigs.rules import Cleanliness, Driver
@@ -61,6 +61,7 @@ def _checked(wanted: SetUp) -> dict[str, Any]:
         rules.range_error("overrun_min", wanted.overrun_min, 0, 60),
         rules.range_error("canvas_width", wanted.canvas_width, 8, 8192),
         rules.range_error("canvas_height", wanted.canvas_height, 8, 8192),
+        rules.length_error("stand_by_scene", wanted.stand_by_scene.strip(), rules.LONGEST_SCENE),
         None if wanted.driver in set(Driver) else FieldError("driver", N_("Choose OBS or simulated.")),
     ]
     found = [error for error in errors if error is not None]
@@ -68,7 +69,7 @@ def _checked(wanted: SetUp) -> dict[str, Any]:
         raise Invalid(found)
     values: dict[str, Any] = msgspec.structs.asdict(wanted)
     values.pop("password")
-    return values | {"address": wanted.address.strip(), "stand_by_scene": wanted.stand_by_scene.strip()[:200]}
+    return values | {"address": wanted.address.strip(), "stand_by_scene": wanted.stand_by_scene.strip()}
 
 
 @retried
@@ -173,9 +174,10 @@ async def mark_clean(actor: Actor, uid: UUID, *, reason: str) -> RigFacts:
         Forbidden: only studio operators and administrators may.
         NotFound: no such rig.
         NotQuarantined: it is not unclean.
-        Invalid: no reason.
+        Invalid: no reason, or too long a one.
     """
-    if not reason.strip():
+    reason = bounded(reason, "reason")
+    if not reason:
         raise Invalid.field("reason", N_("Say how you made sure."))
     async with database.transaction():
         before = await _locked(actor, uid, None)
@@ -183,7 +185,7 @@ async def mark_clean(actor: Actor, uid: UUID, *, reason: str) -> RigFacts:
             raise NotQuarantined()
         await set_cleanliness(before.id, Cleanliness.CLEAN)
         await record(actor, "mark_clean", "rig", before.id, before={"cleanliness": before.cleanliness},
-                     after={"cleanliness": Cleanliness.CLEAN}, reason=reason.strip()[:500])
+                     after={"cleanliness": Cleanliness.CLEAN}, reason=reason)
         await poke(before.id)
     return await rig(before.id)
 

@@ -41,4 +41,5 @@ async def test_a_picture_says_whose_it_is_and_a_new_party_waits_for_its_own(stud
     session = await studio.prepare(await studio.book())
     before = await studio.shows(lambda s: s.plan.session == session.id)
     await until(lambda: is_of(session.id), 12, what="the session's")
-    await studio.shows(lambda s: s.pictures_at[0] > before.pictures_at[0])  # so that pages ask again
+    after = await studio.shows(lambda s: s.pictures_at[0] > before.pictures_at[0])
+    assert after.plan.session == session.id  # and its pages ask again

@@ -121,6 +121,18 @@ async def test_what_cannot_be_is_said_at_its_field(client_for: ClientFor, people
     assert 'value="http://x"' in answer.text
 
 
+async def test_what_is_too_long_is_refused_at_its_field_and_never_cut(client_for: ClientFor, people: People, room: Room) -> None:
+    client = await client_for(people.olaf)
+    entered = {"driver": "simulated", "lead_min": "15", "overrun_min": "5", "version": str(room.rig.version)}
+    answer = await send(client, room, stand_by_scene="幕" * 201, **entered)
+    assert (answer.status_code, answer.text.count('aria-invalid="true"')) == (422, 1)
+    assert (await send(client, room, stand_by_scene="幕" * 200, **entered)).status_code == 303
+    assert await database.fetchval("SELECT stand_by_scene FROM rigs WHERE id = $1", room.rig.id) == "幕" * 200
+    await database.execute("UPDATE rigs SET cleanliness = 'unclean' WHERE id = $1", room.rig.id)
+    assert (await send(client, room, "/clean", reason="看" * 201)).status_code == 422
+    assert await database.fetchval("SELECT cleanliness FROM rigs WHERE id = $1", room.rig.id) == "unclean"
+
+
 async def test_a_stale_form_is_refused(client_for: ClientFor, people: People, room: Room) -> None:
     client = await client_for(people.olaf)
     answer = await send(client, room, driver="simulated", lead_min="15", overrun_min="5", version="99")

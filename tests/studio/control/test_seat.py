@@ -175,6 +175,9 @@ async def test_staff_force_with_a_reason(studio: Studio) -> None:
     await take_control(studio.board, studio.people.alice, session.uid)
     with pytest.raises(Invalid):
         await take_control(studio.board, studio.people.dora, session.uid)
+    with pytest.raises(Invalid) as caught:
+        await take_control(studio.board, studio.people.dora, session.uid, reason="x" * 201)
+    assert [one.field for one in caught.value.errors] == ["reason"]
     await take_control(studio.board, studio.people.dora, session.uid, reason="nobody answers")
     reason = await database.fetchval("SELECT reason FROM audit_entries WHERE verb = 'take_control' ORDER BY id DESC")
     assert reason == "nobody answers"
