@@ -87,6 +87,70 @@ async def plan_for(unit: UUID | int, merchant_id: int | None) -> Plan:
     return Plan(place, merchant_id, row["merchant_uid"], row["short_name"] or "", row["status"], row["week_min"])
 
 
+async def plan_of_wish(actor: Actor, unit: UUID, merchant_id: int | None) -> Plan:
+    """Return the plan of a wish that names this merchant, or none, still without calendar and host.
+
+    Raises:
+        NotFound: no such unit, or the merchant is not visible to the actor.
+        Forbidden: the actor may not book there for that merchant.
+    """
+    plan = await plan_for(unit, _own_merchant(actor) if merchant_id is None else merchant_id)
+    if plan.merchant_id != for_whom(actor, plan.unit.site_id, merchant_id):
+        plan = Plan(plan.place, limit_min=plan.limit_min)
+    _check_rights(actor, plan)
+    return plan
+
+
+def for_whom(actor: Actor, site_id: int, merchant_id: int | None) -> int | None:
+    """Return for whom an actor books who names this merchant, or none: at the desk that is nobody, for others their own."""
+    return _own_merchant(actor) if merchant_id is None and not rights.is_staff(actor, site_id) else merchant_id
+
+
+def _own_merchant(actor: Actor) -> int | None:
+    """Return the merchant acted for, else the only one that the actor belongs to."""
+    if actor.merchant_id is not None or len(actor.merchant_ids) != 1:
+        return actor.merchant_id
+    return next(iter(actor.merchant_ids))
+
+
+async def plan_of(seen: Seen, unit: UUID | None = None) -> Plan:
+    """Return the plan of a reservation with its merchant and host, in its room or in another, still without calendar.
+
+    Raises:
+        NotFound: no such unit, or one that is retired or a person.
+    """
+    plan = await plan_for(seen.unit_id if unit is None else unit, seen.merchant_id)
+    return msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_latin=seen.host_latin,
+                                   host_unit_id=seen.host_unit_id)
+
+
+class Move(msgspec.Struct, frozen=True):
+    """Where a reservation is to go; the plan has its calendar only when room or times change (`is_moved`)."""
+
+    plan: Plan
+    span: Span
+    title: str
+    is_moved: bool
+
+
+async def plan_of_move(seen: Seen, unit: UUID | None, starts_at: datetime | None, ends_at: datetime | None,
+                       title: str | None) -> Move:
+    """Return a reservation's move; None leaves as it is.
+
+    Raises:
+        NotFound: no such unit.
+        Invalid: fields, all at once.
+    """
+    kept = seen.title if title is None else rules.checked_title(title)
+    span = Span(starts_at or seen.starts_at, ends_at or seen.ends_at)
+    plan = await plan_of(seen, unit)
+    is_moved = plan.unit.id != seen.unit_id or span != seen.span
+    if is_moved:
+        rules.check_fields(span, kept, plan.place)
+        plan = await with_calendar(plan, span)
+    return Move(plan, span, kept, is_moved)
+
+
 async def with_calendar(plan: Plan, span: Span) -> Plan:
     """Return the plan with the calendar around a span, as it is now."""
     calendars = await calendars_of([plan.unit], rules.calendar_window(span))
@@ -101,7 +165,7 @@ async def with_host(actor: Actor, plan: Plan, host_id: int | None, *, is_look: b
         Invalid: not a member of the merchant; staff may name anybody.
     """
     if host_id is None:
-        return msgspec.structs.replace(plan, host_id=None, host_name="", host_latin="", host_unit_id=None)
+        return plan
     host = await database.fetchrow(
         "SELECT name, coalesce(name_latin, '') FROM people p WHERE id = $1 AND ($3 OR EXISTS ("
         "SELECT FROM grants g WHERE g.person = p.id AND g.merchant = $2 AND g.ended_at IS NULL))",
@@ -113,13 +177,7 @@ async def with_host(actor: Actor, plan: Plan, host_id: int | None, *, is_look: b
     return msgspec.structs.replace(plan, host_id=host_id, host_name=name, host_latin=latin, host_unit_id=unit_id)
 
 
-def with_host_of(plan: Plan, seen: Seen) -> Plan:
-    """Return the plan with the host that the reservation has."""
-    return msgspec.structs.replace(plan, host_id=seen.host_id, host_name=seen.host_name, host_latin=seen.host_latin,
-                                   host_unit_id=seen.host_unit_id)
-
-
-def check_rights(actor: Actor, plan: Plan) -> None:
+def _check_rights(actor: Actor, plan: Plan) -> None:
     """Refuse whoever may not book there for that merchant.
 
     Raises:

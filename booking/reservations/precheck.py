@@ -65,9 +65,7 @@ async def precheck(actor: Actor, wish: Wish, page_key: str | None = None) -> Pre
     Raises:
         NotFound, Forbidden, Invalid: as for `reserve`; such a wish has no findings.
     """
-    merchant_id = wish.merchant_id if wish.merchant_id is not None or actor.is_of_the_house else actor.merchant_id
-    plan = await planning.plan_for(wish.unit_uid, merchant_id)
-    planning.check_rights(actor, plan)
+    plan = await planning.plan_of_wish(actor, wish.unit_uid, wish.merchant_id)
     span, _ = rules.check_fields(wish.span, wish.title, plan.place)
     plan = await planning.with_calendar(plan, span)
     plan = await planning.with_host(actor, plan, wish.host_id, is_look=True)
@@ -85,15 +83,11 @@ async def precheck_move(actor: Actor, uid: UUID, changes: Changes) -> Precheck:
     seen = await seen_by(actor, uid)
     if not rights.can_change(actor, seen.site_id, seen.merchant_id, seen.person_id):
         raise Forbidden()
-    title = seen.title if changes.title is None else rules.checked_title(changes.title)
-    span = Span(changes.starts_at or seen.starts_at, changes.ends_at or seen.ends_at)
-    plan = await planning.plan_for(changes.unit_uid or seen.unit_id, seen.merchant_id)
-    plan = planning.with_host_of(plan, seen)
-    if plan.unit.id == seen.unit_id and span == seen.span:
+    wanted = await planning.plan_of_move(seen, changes.unit_uid, changes.starts_at, changes.ends_at, changes.title)
+    plan, span = wanted.plan, wanted.span
+    if not wanted.is_moved:
         as_it_is = Finding("unchanged", N_("Room and time stay as they are"), {}, "for")
         return Precheck((as_it_is,), await _quota(plan, span, [seen.id]), ())
-    rules.check_fields(span, title, plan.place)
-    plan = await planning.with_calendar(plan, span)
     refused = list(planning.against_move(actor, seen, plan, span))
     cut_off = await questions.against_cut_off(seen.id)
     refused += [] if cut_off is None else [cut_off]

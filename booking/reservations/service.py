@@ -35,7 +35,7 @@ RETURNING id, number"""
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What is to be booked; `merchant_id` None means the merchant acted for, or for staff nobody."""
+    """What is to be booked; `merchant_id` None means the merchant acted for, or the only one; for the desk nobody."""
 
     unit_uid: UUID
     starts_at: datetime
@@ -96,11 +96,7 @@ async def reserve(actor: Actor, wish: Wish, *, hold: bool = False, page_key: str
 
 async def _planned(actor: Actor, wish: Wish) -> tuple[Plan, Span, str]:
     """Return plan, span and title of a wish that nothing speaks against as far as is known before locking."""
-    merchant_id = wish.merchant_id
-    if merchant_id is None and actor.merchant_id is not None and not actor.is_of_the_house:
-        merchant_id = actor.merchant_id
-    plan = await planning.plan_for(wish.unit_uid, merchant_id)
-    planning.check_rights(actor, plan)
+    plan = await planning.plan_of_wish(actor, wish.unit_uid, wish.merchant_id)
     span, title = rules.check_fields(wish.span, wish.title, plan.place)
     plan = await planning.with_calendar(plan, span)
     is_staff = rights.is_staff(actor, plan.unit.site_id)
@@ -151,7 +147,7 @@ async def confirm(actor: Actor, uid: UUID, *, title: str | None = None, version:
     seen = await seen_by(actor, uid)
     if seen.person_id != actor.person_id and not rights.is_staff(actor, seen.site_id):
         raise Forbidden()
-    plan = await planning.with_calendar(await planning.plan_for(seen.unit_id, seen.merchant_id), seen.span)
+    plan = await planning.with_calendar(await planning.plan_of(seen), seen.span)
     kept = None if title is None else rules.checked_title(title)
     async with database.transaction():
         locked, row = await entered(seen, version=version)
@@ -188,23 +184,18 @@ async def move(actor: Actor, uid: UUID, changes: Changes, *, version: int) -> Re
     """
     seen = await seen_by(actor, uid)
     _check_change(actor, seen, version)
-    title = seen.title if changes.title is None else rules.checked_title(changes.title)
-    span = Span(changes.starts_at or seen.starts_at, changes.ends_at or seen.ends_at)
-    plan = await planning.plan_for(changes.unit_uid or seen.unit_id, seen.merchant_id)
-    plan = planning.with_host_of(plan, seen)
-    is_moved = plan.unit.id != seen.unit_id or span != seen.span
-    if is_moved:
-        rules.check_fields(span, title, plan.place)
-        plan = await planning.with_calendar(plan, span)
+    wanted = await planning.plan_of_move(seen, changes.unit_uid, changes.starts_at, changes.ends_at, changes.title)
+    plan, span = wanted.plan, wanted.span
+    if wanted.is_moved:
         rules.first_of(planning.against_move(actor, seen, plan, span))
     try:
         async with database.transaction():
             locked, row = await entered(seen, version=version, more=plan.unit_ids)
-            if is_moved:
+            if wanted.is_moved:
                 rules.refuse(await questions.against_cut_off(row.id))
                 plan = await planning.still_true(plan, locked, span)
                 await slots.shift(locked, {row.id: plan.claims(span)}, plan.demand(actor, span))
-            await _write_move(actor, row, plan, span, title)
+            await _write_move(actor, row, plan, span, wanted.title)
     except Conflict as refusal:
         raise await planning.explained(refusal, plan, span, [seen.id]) from None
     return await as_it_is(seen.id)
@@ -243,8 +234,7 @@ async def extend(actor: Actor, uid: UUID, minutes: int, *, version: int | None =
     """
     seen = await seen_by(actor, uid)
     _check_command(actor, seen)
-    plan = await planning.plan_for(seen.unit_id, seen.merchant_id)
-    plan = planning.with_host_of(plan, seen)
+    plan = await planning.plan_of(seen)
     if not 0 < minutes <= plan.unit.max_use_min or minutes % plan.unit.step_min:
         raise Invalid.field("minutes", N_("Times go in steps of {step} minutes."), step=plan.unit.step_min)
     span = Span(seen.starts_at, seen.ends_at + timedelta(minutes=minutes))
@@ -284,8 +274,7 @@ async def end_early(actor: Actor, uid: UUID, *, version: int | None = None) -> R
     """
     seen = await seen_by(actor, uid)
     _check_command(actor, seen)
-    plan = await planning.plan_for(seen.unit_id, None)
-    plan = msgspec.structs.replace(plan, host_unit_id=seen.host_unit_id)
+    plan = await planning.plan_of(seen)
     async with database.transaction():
         locked, row = await entered(seen, version=version)
         now = clock.now()

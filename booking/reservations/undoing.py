@@ -48,8 +48,7 @@ async def restore(actor: Actor, uid: UUID, *, version: int | None = None) -> Res
     seen = await seen_by(actor, uid)
     if not can_restore(actor, seen):
         raise Forbidden()
-    plan = await planning.with_calendar(await planning.plan_for(seen.unit_id, seen.merchant_id), seen.span)
-    plan = planning.with_host_of(plan, seen)
+    plan = await planning.with_calendar(await planning.plan_of(seen), seen.span)
     try:
         async with database.transaction():
             locked, row = await entered(seen, version=version)

@@ -13,6 +13,7 @@ from booking.calendars.queries import calendars_of
 from booking.calendars.rules import open_spans
 from booking.offers import queries as offers
 from booking.reservations import rights
+from booking.reservations.planning import for_whom
 from booking.reservations.precheck import Precheck, precheck, precheck_move
 from booking.reservations.queries import ReservationFacts
 from booking.reservations.service import Changes, Wish
@@ -120,12 +121,8 @@ def wanted_of(fields: Mapping[str, str], move: ReservationFacts | None = None) -
 
 async def merchant_for(actor: Actor, site: SiteFacts, text: str) -> int | None:
     """Return for whom one books: staff for whom they chose, others for the merchant they act for, or their only one."""
-    if rights.is_staff(actor, site.id):
-        uid = uid_of(text)
-        return None if uid is None else await merchants.merchant_id_by_uid(uid)
-    if actor.merchant_id is not None or len(actor.merchant_ids) != 1:
-        return actor.merchant_id
-    return next(iter(actor.merchant_ids))
+    uid = uid_of(text) if rights.is_staff(actor, site.id) else None
+    return for_whom(actor, site.id, None if uid is None else await merchants.merchant_id_by_uid(uid))
 
 
 def uid_of(text: str) -> UUID | None:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from booking.checkin import service as desk
-from booking.reservations import queries, service, undoing
+from booking.reservations import queries, questions, service, undoing
 from booking.reservations.queries import ReservationFacts
 from booking.reservations.refusals import NotYet
 from booking.reservations.service import Changes
@@ -74,7 +74,8 @@ async def _put(one: ReservationFacts, state: str, *, has_come: bool) -> None:
 
 @pytest.mark.parametrize(("state", "has_come"), [
     *((state, state == State.CHECKED_IN) for state in State), (State.FINISHED, True)])
-async def test_it_works(centre: Centre, state: State, has_come: bool) -> None:
+async def test_it_works(centre: Centre, state: State, has_come: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "cut_offs", [])  # the reservation alone decides here
     made, desk_clerk, seen = await centre.book(centre.people.alice, starts="15:00", ends="17:00"), centre.people.dora, set()
     for minutes in MOMENTS:
         with clock.frozen_at(made.starts_at + minutes * MINUTE):
@@ -102,6 +103,21 @@ POSSIBLE: Mapping[tuple[State, bool], set[str]] = {
     (State.CANCELLED, False): {"restore"},
     (State.EXPIRED, False): set(),
 }
+
+
+async def test_after_the_cut_off_it_can_be_ended_and_not_go_on(
+        centre: Centre, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await centre.book(centre.people.alice, day="2026-11-24", starts="15:00", ends="17:00")
+    alice = await visit(centre.people.alice)
+
+    async def at_five_past(_reservation_id: int) -> datetime:
+        return centre.at("17:05", "2026-11-24")
+
+    monkeypatch.setattr(questions, "cut_offs", [at_five_past])
+    for minute, can_go_on in (("17:04", True), ("17:05", False)):
+        with clock.frozen_at(centre.at(minute, "2026-11-24")):
+            page = (await alice.get(f"/reservations/{made.uid}")).text
+            assert ("/extend" in page, "/end" in page) == (can_go_on, True)
 
 
 async def test_who_may_not_is_offered_nothing(centre: Centre) -> None:
