@@ -295,6 +295,13 @@ class SteppedClock:
         for module in (real, websocket):
             monkeypatch.setattr(module, "time", self)
 
+    @classmethod
+    async def on(cls, link: RealObs, monkeypatch: pytest.MonkeyPatch) -> Self:
+        """Take over, with nothing owed by either connection."""
+        clock = cls(monkeypatch)
+        await clock.go_on(link, 0.2)
+        return clock
+
     def monotonic(self) -> float:
         return self.now
 

@@ -212,7 +212,7 @@ async def test_an_answer_that_comes_too_late_disturbs_nobody(server: FaultServer
 async def test_a_slow_request_does_not_make_a_living_obs_look_hung(
         server: FaultServer, link: RealObs, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = heard_on(link)
-    clock = SteppedClock(monkeypatch)
+    clock = await SteppedClock.on(link, monkeypatch)
     server.swallow.add("SetInputMute")
     stuck = asyncio.create_task(link.set_mute(MIC, True))
     await true(lambda: "SetInputMute" in server.seen)

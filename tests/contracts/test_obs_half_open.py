@@ -61,7 +61,7 @@ async def heard_more(link: RealObs, heard: list[Event], seen: int) -> None:
 
 async def test_a_living_wire_stays_alive(passage: Passage, link: RealObs, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = heard_on(link)
-    clock = SteppedClock(monkeypatch)
+    clock = await SteppedClock.on(link, monkeypatch)
     patience(link, silence_s=SILENCE_S)
     await clock.go_on(link, 3 * SILENCE_S)
     await link.switch_scene(SCENE)
@@ -75,7 +75,7 @@ async def test_a_dead_wire_is_found_whichever_way_is_dead(
         passage: Passage, link: RealObs, lost: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch) -> None:
     """When OBS has not answered for the time that is allowed, and not before."""
     heard = heard_on(link)
-    clock = SteppedClock(monkeypatch)
+    clock = await SteppedClock.on(link, monkeypatch)
     patience(link, silence_s=SILENCE_S)
     passage.swallow_to_obs, passage.swallow_from_obs = lost
     clock.now += SILENCE_S * 0.9
@@ -86,11 +86,14 @@ async def test_a_dead_wire_is_found_whichever_way_is_dead(
     assert not link.alive
 
 
-async def test_events_do_not_hide_that_nothing_we_send_arrives(
-        passage: Passage, link: RealObs, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_the_panic_connection_is_dead_and_its_meters_go_on(
+        server: FaultServer, passage: Passage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worst case: meters go on and the page looks alive, while a panic would go nowhere."""
+    link = link_through(passage)
+    link._writing.port = server.port  # past the passage
+    await link.connect()
     heard = heard_on(link)
-    clock = SteppedClock(monkeypatch)
+    clock = await SteppedClock.on(link, monkeypatch)
     patience(link, silence_s=SILENCE_S)
     passage.swallow_to_obs = True
     for _ in range(int(2 * SILENCE_S / 0.05)):
@@ -98,16 +101,6 @@ async def test_events_do_not_hide_that_nothing_we_send_arrives(
         clock.now += 0.05
     assert (await down_of(heard)).stalled
     assert sum(isinstance(event, Meters) for event in heard) > 5
-
-
-async def test_only_the_panic_connection_is_dead_and_its_meters_go_on(server: FaultServer, passage: Passage) -> None:
-    link = link_through(passage)
-    link._writing.port = server.port  # past the passage
-    await link.connect()
-    heard = heard_on(link)
-    passage.swallow_to_obs = True
-    patience(link, silence_s=SILENCE_S)
-    assert (await down_of(heard)).stalled
     await link.close()
 
 
@@ -270,7 +263,7 @@ async def test_real_a_dead_wire_to_obs_is_found(rig: ObsRig, lost: tuple[bool, b
         link = link_through(passage, rig.password)
         await link.connect()
         heard = heard_on(link)
-        clock = SteppedClock(monkeypatch)
+        clock = await SteppedClock.on(link, monkeypatch)
         patience(link, answer_s=0.6, silence_s=SILENCE_S)
         await clock.go_on(link, 3 * SILENCE_S)
         assert downs(heard) == []

@@ -68,7 +68,7 @@ async def test_207_is_an_answer_so_the_link_stays(
     server: FaultServer, link: RealObs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = heard_on(link)
-    clock = SteppedClock(monkeypatch)
+    clock = await SteppedClock.on(link, monkeypatch)
     not_ready(server)
     patience(link, silence_s=0.6)
     await clock.go_on(link, 2.0)
@@ -175,7 +175,7 @@ async def test_a_change_whose_end_nobody_hears_is_not_waited_for_for_ever(
 async def test_the_silence_of_a_change_is_ours(server: FaultServer, link: RealObs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is asked meanwhile, so that nothing is answered is no sign of a dead OBS."""
     heard = heard_on(link)
-    clock = SteppedClock(monkeypatch)
+    clock = await SteppedClock.on(link, monkeypatch)
     patience(link, silence_s=0.6)
     server.say("CurrentSceneCollectionChanging", {"sceneCollectionName": "a"})
     await true(lambda: not link._may_send.is_set())
