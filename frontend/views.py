@@ -1,6 +1,7 @@
 """What all page handlers share: the shell around a page, forms with their token, redirects."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -77,6 +78,12 @@ async def form_lists(request: AnyRequest) -> dict[str, list[str]]:
 def whole(text: str) -> int | None:
     """Return a whole number from a form, None for anything else: other digits than ours, or more than a column holds."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def version_of(fields: Mapping[str, str]) -> int:
+    """Return the version that a form was made from; a form without one fits none, so that its verb finds it stale."""
+    found = whole(fields.get("version", ""))
+    return -1 if found is None else found
 
 
 def mark_of(shown: Any) -> str:

@@ -92,11 +92,6 @@ def field_texts(refusal: KaiboError) -> dict[str, str]:
     return found
 
 
-def status_of(refusal: KaiboError) -> int:
-    """Return the status of a form that comes back with a refusal."""
-    return 422 if isinstance(refusal, Invalid) else 409
-
-
 def local_hour(moment: datetime, site: SiteFacts) -> str:
     """Return the local time as forms write it: 16:15."""
     return f"{moment.astimezone(site.zone):%H:%M}"

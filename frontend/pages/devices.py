@@ -17,7 +17,7 @@ from frontend.errors import status_of
 from frontend.pages.booking_words import field_texts
 from frontend.pages.control_state import room_name
 from frontend.pages.tablet import own_address
-from frontend.views import AnyRequest, form, page, see_other, whole
+from frontend.views import AnyRequest, form, page, see_other, version_of, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Forbidden, Invalid, KaiboError
 from incubator.sites.queries import first_site
@@ -57,7 +57,7 @@ async def devices_page(request: AnyRequest) -> Response[Any]:
 async def revoke(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     """Take a tablet's rights away."""
     fields = await form(request)
-    await service.revoke(signed_in(request), uid, version=whole(fields.get("version", "")))
+    await service.revoke(signed_in(request), uid, version=version_of(fields))
     return see_other(request, "/devices")
 
 

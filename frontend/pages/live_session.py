@@ -21,7 +21,7 @@ from frontend.pages.booking_words import Chip, day_of
 from frontend.pages.control_state import around, canvas_of, encode, ms, rig_message, room_name, session_message
 from frontend.pages.live_view import OUTPUT_NAMES, OUTPUT_NOTES, LiveView, live_chip, state_of, view_of
 from frontend.pages.reservation_view import code_hint, wants_key
-from frontend.views import ANSWERS_JSON, AnyRequest, form, fragment, is_htmx, mark_of, page, see_other, whole
+from frontend.views import ANSWERS_JSON, AnyRequest, form, fragment, is_htmx, mark_of, page, see_other, version_of, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
@@ -109,17 +109,12 @@ async def _again(request: AnyRequest, uid: UUID, error: KaiboError, *, of_key: b
     return await page(request, "live_session.html", status=status_of(error), **await _parts(request, uid, **extra))
 
 
-def _version(fields: dict[str, str]) -> int:
-    found = whole(fields.get("version", ""))
-    return -1 if found is None else found
-
-
 @post("/live-sessions/{uid:uuid}/key", include_in_schema=False)
 async def paste_key(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     """Store the stream key; a refused one stays in the browser's field, and is in no answer."""
     fields = await form(request)
     try:
-        await destinations.paste(signed_in(request), uid, fields.get("text", ""), version=_version(fields))
+        await destinations.paste(signed_in(request), uid, fields.get("text", ""), version=version_of(fields))
     except KaiboError as error:
         return await _again(request, uid, error, of_key=True)
     return see_other(request, f"/live-sessions/{uid}?done=key")
@@ -131,7 +126,7 @@ async def choose_output(request: AnyRequest, uid: FromPath[UUID]) -> Response[An
     fields = await form(request)
     try:
         await live_service.choose_output(signed_in(request), uid, fields.get("output", ""), fields.get("platform", ""),
-                                         version=_version(fields))
+                                         version=version_of(fields))
     except KaiboError as error:
         return await _again(request, uid, error)
     return see_other(request, f"/live-sessions/{uid}")
@@ -153,19 +148,19 @@ async def act_on_session(request: AnyRequest, uid: FromPath[UUID], act: FromPath
 
 async def _extend(actor: Actor, uid: UUID, fields: dict[str, str]) -> None:
     session = await live_sessions.live_session(actor, uid)
-    await reservations.extend(actor, session.reservation_uid, whole(fields.get("minutes", "")) or 0, version=_version(fields))
+    await reservations.extend(actor, session.reservation_uid, whole(fields.get("minutes", "")) or 0, version=version_of(fields))
 
 
 async def _end(actor: Actor, uid: UUID, fields: dict[str, str]) -> None:
     session = await live_sessions.live_session(actor, uid)
-    await reservations.end_early(actor, session.reservation_uid, version=_version(fields))
+    await reservations.end_early(actor, session.reservation_uid, version=version_of(fields))
 
 
 ACTS: dict[str, Any] = {
     "shown": lambda actor, uid, _: live_service.declare_shown(actor, uid),
     "account-left": lambda actor, uid, _: live_service.account_left(actor, uid),
     "key-reset": lambda actor, uid, _: live_service.declare_key_reset(actor, uid),
-    "forget-key": lambda actor, uid, fields: destinations.forget(actor, uid, version=_version(fields)),
+    "forget-key": lambda actor, uid, fields: destinations.forget(actor, uid, version=version_of(fields)),
     "help": lambda actor, uid, _: control.call_staff(actor, 0, uid),
     "extend": _extend,
     "end": _end,

@@ -15,7 +15,7 @@ from frontend.limits import count
 from frontend.pages.booking_sheet import uid_of
 from frontend.pages.booking_words import chip
 from frontend.pages.merchant_history import history_of
-from frontend.views import AnyRequest, app_redis, form, form_lists, page, see_other, whole
+from frontend.views import AnyRequest, app_redis, form, form_lists, page, see_other, version_of
 from frontend.ways import knows_merchants
 from incubator.accounts.queries import person_id_by_uid
 from incubator.ground import clock
@@ -119,16 +119,12 @@ async def _change(request: AnyRequest, uid: UUID, name: str, verb: Any) -> Respo
     return see_other(request, f"/merchants/{uid}#{name}")
 
 
-def _version(fields: dict[str, str]) -> int:
-    return whole(fields.get("version", "")) or 0
-
-
 async def _update(actor: Actor, file: MerchantFile, fields: dict[str, str], _lists: dict[str, list[str]]) -> None:
-    await service.update(actor, file.id, _version(fields), service.Profile(**{f: fields.get(f, "") for f in PROFILE_FIELDS}))
+    await service.update(actor, file.id, version_of(fields), service.Profile(**{f: fields.get(f, "") for f in PROFILE_FIELDS}))
 
 
 async def _set_status(actor: Actor, file: MerchantFile, fields: dict[str, str], _lists: dict[str, list[str]]) -> None:
-    await service.set_status(actor, file.id, _version(fields), fields.get("status", ""), fields.get("reason", ""))
+    await service.set_status(actor, file.id, version_of(fields), fields.get("status", ""), fields.get("reason", ""))
 
 
 async def _add_shop(actor: Actor, file: MerchantFile, fields: dict[str, str], _lists: dict[str, list[str]]) -> None:

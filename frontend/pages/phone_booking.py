@@ -20,6 +20,7 @@ from booking.units import queries as units
 from booking.units.rules import KIND_NAMES
 from frontend import formats, i18n
 from frontend.auth import signed_in
+from frontend.errors import status_of
 from frontend.feeds_days import announce_quietly
 from frontend.pages.booking_checks import NO_MERCHANT
 from frontend.pages.booking_sheet import QuotaBar, Sheet, Wanted, merchant_for, quota_bar, sheet_of, wanted_of, wish_of
@@ -32,7 +33,6 @@ from frontend.pages.booking_words import (
     name_of,
     near_day,
     span_of,
-    status_of,
 )
 from frontend.pages.reservation_view import View, undo_of, view_of
 from frontend.pages.twice import booked

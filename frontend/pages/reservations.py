@@ -18,14 +18,15 @@ from booking.reservations.tables import State
 from booking.units import queries as units
 from frontend import i18n
 from frontend.auth import signed_in
+from frontend.errors import status_of
 from frontend.feeds_days import announce_quietly
 from frontend.pages.booking_sheet import Wanted, sheet_of, space_of, uid_of, wanted_of, wanted_span, wish_of
-from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, refusal_text, span_text, status_of
+from frontend.pages.booking_words import CHIPS, day_of, field_texts, others, refusal_text, span_text
 from frontend.pages.grid import Look, asked_day, can_book, show_day
 from frontend.pages.live_view import live_chip
 from frontend.pages.reservation_view import deeds_of, row_of, undo_of, unit_name, view_of, wants_key
 from frontend.pages.twice import booked
-from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, whole
+from frontend.views import AnyRequest, app_redis, form, fragment, is_htmx, page, see_other, version_of, whole
 from frontend.ways import bookings_word
 from incubator.ground import clock
 from incubator.ground.errors import N_, Conflict, Forbidden, Invalid, KaiboError
@@ -184,10 +185,6 @@ async def _refused(request: AnyRequest, actor: Actor, uid: UUID, refusal: Confli
     return await _show(request, actor, uid, refusal=refusal, values=fields)
 
 
-def _version(fields: Mapping[str, str]) -> int | None:
-    return whole(fields.get("version", ""))
-
-
 @post("/reservations/{uid:uuid}/move", include_in_schema=False, status_code=200)
 async def move(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     """Change room, time or title; from the schedule as from the page."""
@@ -198,7 +195,7 @@ async def move(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     try:
         if fields.get("choose") and fields.get("back") != "grid":
             fields = {**fields, "space": wanted.space, "date": wanted.date, "from": wanted.starts, "to": wanted.ends}
-        after = await service.move(actor, uid, await _changes(wanted, fields, site), version=_version(fields) or 0)
+        after = await service.move(actor, uid, await _changes(wanted, fields, site), version=version_of(fields))
     except (Conflict, Invalid) as refusal:
         if fields.get("back") == "grid":
             return await _sheet_again(request, actor, site, wanted, refusal)
@@ -219,7 +216,7 @@ async def extend(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 
 async def _extend(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
-    return await service.extend(actor, uid, whole(fields.get("minutes", "")) or 0, version=_version(fields))
+    return await service.extend(actor, uid, whole(fields.get("minutes", "")) or 0, version=version_of(fields))
 
 
 @post("/reservations/{uid:uuid}/end", include_in_schema=False, status_code=200)
@@ -229,7 +226,7 @@ async def end(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 
 async def _end(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
-    return await service.end_early(actor, uid, version=_version(fields))
+    return await service.end_early(actor, uid, version=version_of(fields))
 
 
 @post("/reservations/{uid:uuid}/cancel", include_in_schema=False, status_code=200)
@@ -239,7 +236,7 @@ async def cancel(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 
 async def _cancel(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
-    return await service.cancel(actor, uid, reason=fields.get("reason", ""), version=_version(fields))
+    return await service.cancel(actor, uid, reason=fields.get("reason", ""), version=version_of(fields))
 
 
 @post("/reservations/{uid:uuid}/no-show", include_in_schema=False, status_code=200)
@@ -249,7 +246,7 @@ async def no_show(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 
 async def _no_show(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
-    return await service.mark_no_show(actor, uid, version=_version(fields))
+    return await service.mark_no_show(actor, uid, version=version_of(fields))
 
 
 @post("/reservations/{uid:uuid}/check-in", include_in_schema=False, status_code=200)
@@ -259,7 +256,7 @@ async def check_in(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 
 async def _check_in(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
-    return await desk.check_in(actor, uid, version=_version(fields))
+    return await desk.check_in(actor, uid, version=version_of(fields))
 
 
 @post("/reservations/{uid:uuid}/restore", include_in_schema=False, status_code=200)
@@ -269,7 +266,7 @@ async def restore(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
 
 
 async def _restore(actor: Actor, uid: UUID, fields: Mapping[str, str]) -> ReservationFacts:
-    return await undoing.restore(actor, uid, version=_version(fields))
+    return await undoing.restore(actor, uid, version=version_of(fields))
 
 
 @get("/reservations", include_in_schema=False)

@@ -15,7 +15,7 @@ from frontend.pages.control_state import ms
 from frontend.pages.live_session import seen_of
 from frontend.pages.reasons import reason_text
 from frontend.pages.rig_view import Room, calls_of, room_of
-from frontend.views import AnyRequest, form, fragment, mark_of, page, see_other, whole
+from frontend.views import AnyRequest, form, fragment, mark_of, page, see_other, version_of, whole
 from incubator.ground import clock
 from incubator.ground.errors import N_, Invalid, KaiboError, NotFound
 from incubator.ground.rights import Actor
@@ -136,7 +136,7 @@ async def change_rig(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     actor = signed_in(request)
     before = (await queries.rig_page(actor, uid)).rig
     try:
-        await service.update(actor, uid, _set_up(fields, before), version=_number(fields.get("version", "")))
+        await service.update(actor, uid, _set_up(fields, before), version=version_of(fields))
     except KaiboError as error:
         return await _refused(request, uid, error, entered=fields | {"audio_through_obs": fields.get("audio_through_obs", "")})
     return see_other(request, f"/rigs/{uid}")
@@ -168,7 +168,7 @@ async def enable_rig(request: AnyRequest, uid: FromPath[UUID]) -> Response[Any]:
     """Take a rig into use or out of it."""
     fields = await form(request)
     try:
-        await service.set_enabled(signed_in(request), uid, fields.get("on") == "1", version=_number(fields.get("version", "")))
+        await service.set_enabled(signed_in(request), uid, fields.get("on") == "1", version=version_of(fields))
     except KaiboError as error:
         return await _refused(request, uid, error)
     return see_other(request, f"/rigs/{uid}")
