@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from booking.calendars.rules import CalendarFacts, Closure, WeeklyHours
-from booking.units.queries import UnitFacts
+from booking.units.queries import MEETS, UnitFacts
 from incubator.ground import clock, database
 from incubator.ground.values import Span
 
@@ -91,13 +91,12 @@ class ClosureFacts(msgspec.Struct, frozen=True):
 
 
 # `place` says for which of several closures; the index of the exclusion constraint finds the rest.
-HITS = """
+HITS = f"""
 SELECT DISTINCT ON (w.place, r.starts_at, r.id) w.place, r.id, r.uid, r.number, r.state, r.title, u.name, u.name_en, r.merchant,
        coalesce(m.short_name, '') AS merchant_name, r.person, coalesce(p.name, '') AS person_name,
        coalesce(p.name_latin, '') AS person_latin, r.host, r.starts_at, r.ends_at, r.created_at
 FROM unnest($1::int[], $2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w(place, unit, starts_at, ends_at)
-JOIN allocations a ON int8range(a.unit, a.unit, '[]') && int8range(w.unit, w.unit, '[]') AND a.holds
- AND a.blocked && tstzrange(w.starts_at, w.ends_at)
+JOIN allocations a ON {MEETS}
 JOIN reservations r ON r.id = a.reservation JOIN units u ON u.id = a.unit
 LEFT JOIN merchants m ON m.id = r.merchant LEFT JOIN people p ON p.id = r.person
 WHERE r.state <> 'held' AND upper(a.blocked) > $5

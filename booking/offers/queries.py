@@ -9,7 +9,7 @@ import msgspec
 from booking.calendars.queries import calendars_of
 from booking.calendars.rules import clipped, open_spans
 from booking.offers.rules import PARTS, Alternative, Room, alternatives, free_spans, part_of_day, tidy_slots
-from booking.units.queries import UnitFacts, spaces
+from booking.units.queries import UnitFacts, counts_at, spaces
 from booking.units.rules import LONGEST_SETUP_MIN, LONGEST_USE_MIN
 from incubator.ground import clock, database
 from incubator.ground.errors import N_, Invalid
@@ -28,7 +28,7 @@ BUSY = f"""
 SELECT a.unit, lower(a.blocked) AS starts_at, upper(a.blocked) AS ends_at
 FROM reservations r CROSS JOIN LATERAL ({ALLOCATED}) AS a
 WHERE r.site = $1 AND r.starts_at >= $2 AND r.starts_at < $3
-  AND (r.state <> 'held' OR r.hold_until > $6) AND r.id <> ALL($7::bigint[])
+  AND {counts_at("$6")} AND r.id <> ALL($7::bigint[])
 ORDER BY a.blocked"""
 
 

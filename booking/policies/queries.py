@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from booking.policies.rules import QUOTA_KINDS, Quota
+from booking.units.queries import counts_at
 from incubator.ground import database
 from incubator.ground.values import Span
 from incubator.sites.queries import site
@@ -19,7 +20,7 @@ def used_sql(merchant: str, starts_at: str, ends_at: str, now: str, without: str
 SELECT coalesce(sum(extract(epoch FROM r.ends_at - r.starts_at))::int / 60, 0)
 FROM reservations r JOIN units u ON u.id = r.unit AND u.kind IN ({kinds})
 WHERE r.merchant = {merchant} AND r.starts_at >= {starts_at} AND r.starts_at < {ends_at}
-  AND r.state NOT IN ('cancelled', 'expired') AND (r.state <> 'held' OR r.hold_until > {now})
+  AND r.state NOT IN ('cancelled', 'expired') AND {counts_at(now)}
   AND r.id <> ALL({without}::bigint[])"""
 
 

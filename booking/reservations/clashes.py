@@ -9,19 +9,19 @@ from booking.reservations import rights
 from booking.reservations.refusals import BeingFilledIn, SetupOverlaps, SlotTaken, TeardownOverlaps
 from booking.reservations.rules import HOLD_MIN
 from booking.reservations.slots import Claim
+from booking.units.queries import MEETS, counts_at
 from incubator.ground import clock, database
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
 
 # The claims in their order, then by time: of a room and its host the room is named first, as in the refusal so in the pre-check.
-IN_THE_WAY = """
+IN_THE_WAY = f"""
 SELECT a.reservation, a.unit, lower(a.blocked) AS blocked_from, upper(a.blocked) AS blocked_to, r.starts_at, r.ends_at,
        r.state = 'held' AS is_held, r.title, r.merchant, r.person, r.host, r.unit AS place
 FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS w(unit, starts_at, ends_at, number)
-JOIN allocations a ON int8range(a.unit, a.unit, '[]') && int8range(w.unit, w.unit, '[]') AND a.holds
- AND a.blocked && tstzrange(w.starts_at, w.ends_at)
+JOIN allocations a ON {MEETS}
 JOIN reservations r ON r.id = a.reservation
-WHERE r.id <> ALL($4::bigint[]) AND (r.state <> 'held' OR r.hold_until > $5)
+WHERE r.id <> ALL($4::bigint[]) AND {counts_at("$5")}
 ORDER BY w.number, lower(a.blocked)"""
 
 

@@ -14,7 +14,7 @@ from booking.offers.rules import free_spans
 from booking.reservations import questions, rights
 from booking.reservations.rules import STANDING, is_page_key
 from booking.reservations.tables import State
-from booking.units.queries import units_by_id
+from booking.units.queries import counts_at, units_by_id
 from incubator.ground import clock, database
 from incubator.ground.errors import NotFound
 from incubator.ground.rights import Actor
@@ -284,7 +284,7 @@ async def next_on(unit_id: int, after: datetime) -> Follower | None:
         "SELECT r.uid, r.merchant, coalesce(m.short_name, ''), r.title, r.starts_at, r.ends_at, lower(a.blocked)"
         " FROM reservations r JOIN allocations a ON a.reservation = r.id AND a.unit = r.unit AND a.holds"
         " LEFT JOIN merchants m ON m.id = r.merchant"
-        " WHERE r.unit = $1 AND r.starts_at >= $2 AND lower(a.blocked) >= $2 AND (r.state <> 'held' OR r.hold_until > $3)"
+        f" WHERE r.unit = $1 AND r.starts_at >= $2 AND lower(a.blocked) >= $2 AND {counts_at('$3')}"
         " ORDER BY r.starts_at LIMIT 1", unit_id, after, clock.now())
     return None if row is None else Follower(*row)
 

@@ -16,6 +16,7 @@ import msgspec
 from booking.policies.queries import used_sql
 from booking.policies.rules import Quota
 from booking.reservations.refusals import OverQuota, SlotTaken
+from booking.units.queries import MEETS
 from incubator.ground import clock, database
 from incubator.ground.errors import N_
 from incubator.ground.values import Span
@@ -49,8 +50,7 @@ SELECT used.minutes, c.* FROM (
     SELECT a.unit, a.reservation, lower(a.blocked) AS taken_from, upper(a.blocked) AS taken_to,
            r.state = 'held' AND r.hold_until <= $7 AS is_run_out
     FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS w(unit, starts_at, ends_at)
-    JOIN allocations a ON int8range(a.unit, a.unit, '[]') && int8range(w.unit, w.unit, '[]') AND a.holds
-     AND a.blocked && tstzrange(w.starts_at, w.ends_at)
+    JOIN allocations a ON {MEETS}
     JOIN reservations r ON r.id = a.reservation WHERE r.id <> ALL($8::bigint[])
 ) AS c ON true"""
 

@@ -11,7 +11,7 @@ from booking.calendars.queries import calendars_of
 from booking.calendars.rules import Closure, open_spans
 from booking.offers.queries import ALLOCATED, LONGEST, SETUP
 from booking.reservations import rights
-from booking.units.queries import UnitFacts, spaces, unit
+from booking.units.queries import UnitFacts, counts_at, spaces, unit
 from incubator.ground import clock, database
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
@@ -60,7 +60,7 @@ SELECT r.uid, r.title, r.merchant, coalesce(m.short_name, ''), r.starts_at, r.en
 FROM reservations r CROSS JOIN LATERAL ({ALLOCATED}) AS a
 LEFT JOIN merchants m ON m.id = r.merchant
 WHERE r.site = $1 AND r.starts_at >= $2 AND r.starts_at < $3 AND ($6::bigint IS NULL OR r.unit = $6)
-  AND (r.state <> 'held' OR r.hold_until > $7)
+  AND {counts_at("$7")}
 ORDER BY r.starts_at"""
 
 

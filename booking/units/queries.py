@@ -42,6 +42,15 @@ COLUMNS = (
     " u.setup_min, u.teardown_min, u.min_use_min, u.max_use_min, u.ahead_days, u.sort, u.retired_at IS NOT NULL, u.version"
 )
 COLUMN_COUNT = len(UnitFacts.__struct_fields__)
+# Which allocations `a` a wanted stretch `w` of a unit meets. The ranges are written as the exclusion constraint has them, so that
+# its index finds them.
+MEETS = """int8range(a.unit, a.unit, '[]') && int8range(w.unit, w.unit, '[]') AND a.holds
+ AND a.blocked && tstzrange(w.starts_at, w.ends_at)"""
+
+
+def counts_at(now: str) -> str:
+    """Return the condition under which a reservation `r` still takes its units: a hold that ran out does not."""
+    return f"(r.state <> 'held' OR r.hold_until > {now})"
 
 
 async def unit(uid: UUID) -> UnitFacts:
