@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -29,14 +30,17 @@ async def no_database() -> AsyncIterator[None]:
     """Point the process at a server that is not there."""
     pool, config = database.DB.pool, database.DB.config
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database.DB, "pool", Gone())
+        patch.setattr(database.DB, "pool", Gone(pool))
         patch.setattr(database.DB, "config", config | {"dsn": "postgresql://kaibo@/kaibo?host=/nowhere"})
         yield
     assert database.DB.pool is pool
 
 
 class Gone:
-    """A pool whose server is gone."""
+    """A pool whose server is gone; what was taken from the one before is given back to that."""
+
+    def __init__(self, former: Any) -> None:
+        self.release = former.release
 
     def acquire(self, **_: object) -> "Gone":
         return self
