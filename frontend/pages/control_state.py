@@ -68,6 +68,7 @@ def rig_message(seen: Seen | None, place: Seat) -> dict[str, Any]:
 def _what_obs_said(snapshot: RigSnapshot) -> dict[str, Any]:
     return {
         "order": snapshot.order, "scenes": snapshot.scenes, "program": snapshot.program, "pictures": snapshot.pictures_at,
+        "slow": snapshot.is_lagging,
         "stand_by": snapshot.stand_by_scene, "inputs": [(one.name, one.muted, one.volume_db) for one in snapshot.inputs],
         "sending": _output(snapshot.sending), "record": _output(snapshot.record),
         "stats": {"kbit": snapshot.stats.kbit_s, "dropped": snapshot.stats.dropped_percent,

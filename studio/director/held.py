@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import structlog
 
 from incubator.ground import clock
@@ -21,6 +22,15 @@ from studio.obs.port import ObsLink, OutputKind
 
 log = structlog.get_logger()
 NOBODY = Sender()
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A picture that lies in Redis: of which scene, for which session alone, its version, and until when by the loop's clock."""
+
+    scene: str
+    session: int
+    version: int
+    until: float
 
 
 class Held:
@@ -46,7 +56,7 @@ class Held:
         self.panic_before: dict[str, Any] | None = None
         self.asked: dict[OutputKind, Sender] = {}  # outputs that we asked to start, and for whom
         self.scene_asked: tuple[str, Sender, datetime] | None = None
-        self.pictures_at: list[int] = []
+        self.pictures: dict[int, Taken] = {}  # by the scene's place
         self.watched = False
         self.busy_until = 0.0
         self.changed = asyncio.Event()  # publish soon
@@ -99,6 +109,14 @@ class Held:
     def audience(self) -> int:
         """Return the session whose pages alone may hear and see the room; 0: nobody, between sessions or after the cut-off."""
         return 0 if self.is_over(clock.now()) else self.session_now() or 0
+
+    def pictures_at(self) -> tuple[int, ...]:
+        """Return the version of each scene's picture, 0 where none lies ready for whoever looks now: nobody asks for it."""
+        now, session = asyncio.get_running_loop().time(), self.audience()
+        found = [(scene, self.pictures.get(index)) for index, scene in enumerate(self.mirror.scenes)]
+        return tuple(
+            one.version if one is not None and (one.scene, one.session) == (scene, session) and now < one.until else 0
+            for scene, one in found)
 
     def ran(self, what: str, sender: Sender = NOBODY, session: int | None = None, at: datetime | None = None,
             **detail: Any) -> None:

@@ -32,6 +32,7 @@ PHASES = {
 }
 BEGINNING = frozenset({OutputPhase.ASKED, OutputPhase.STARTING})
 START_PATIENCE = timedelta(seconds=20)
+LAGGING_PERCENT = 2.0
 
 
 def phase_after(before: OutputPhase, state: OutputState) -> OutputPhase:
@@ -100,6 +101,11 @@ class Mirror:
     def audio_inputs(self) -> tuple[str, ...]:
         """Return the names of the inputs that have sound."""
         return tuple(self.inputs)
+
+    @property
+    def is_lagging(self) -> bool:
+        """Tell whether this OBS skips frames, so that nothing may be asked of it that can wait."""
+        return self.render_lag_percent > LAGGING_PERCENT
 
     @property
     def anything_runs(self) -> bool:

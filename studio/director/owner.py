@@ -156,7 +156,7 @@ class Owner:
         held.mirror.begin(self._keeper.facts)
         held.mirror.load(await link.read_snapshot(), clock.now())
         held.proven_mark = None
-        held.pictures_at = []
+        held.pictures.clear()
         held.is_claimed = True
         held.claimed_at = asyncio.get_running_loop().time()
         held.changed.set()

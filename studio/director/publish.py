@@ -46,8 +46,9 @@ class Publisher:
             stream=mirror.outputs[OutputKind.STREAM], record=mirror.outputs[OutputKind.RECORD],
             virtual_camera=mirror.outputs[OutputKind.VIRTUAL_CAMERA], stats=self._stats(), studio_mode=mirror.studio_mode,
             panic=held.panic, plan=self._plan(), obs_version=facts.obs_version if facts else "",
-            websocket_version=facts.websocket_version if facts else "", pictures_at=tuple(held.pictures_at),
+            websocket_version=facts.websocket_version if facts else "", pictures_at=held.pictures_at(),
             database_away=held.database_away, can_be_aborted=facts is not None and facts.can_be_aborted,
+            is_lagging=mirror.is_lagging,
         )
 
     def _link(self) -> LinkNow:

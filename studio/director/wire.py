@@ -19,7 +19,6 @@ COMMAND_LIFE_S = 2.0  # a command that was not taken up by then has expired
 PANIC_LIFE_S = 30  # a panic may wait for a director that is just taking over
 SNAPSHOT_LIFE_S = 5  # a dead director shows as stale after this time
 SNAPSHOT_EVERY_S = 0.5  # pages call a room stale after two seconds without one, boards after 1.8
-PICTURE_LIFE_S = 60
 FENCES_LIFE_S = 60
 PROBE_LIFE_S = 12
 LONGEST_LIST = 64
@@ -322,6 +321,7 @@ class RigSnapshot(Body, frozen=True):
     pictures_at: tuple[int, ...] = ()
     database_away: bool = False
     can_be_aborted: bool = False
+    is_lagging: bool = False
 
     @property
     def order(self) -> tuple[int, int, int]:

@@ -119,7 +119,7 @@ export class Paint {
     if (index >= 0) this.pictures.want(this.$("program"), index, rig.pictures[index]);
     this.text("cap-word", isOn && how === "on" ? _("On air") : _("Picture"));
     this.text("cap-scene", rig?.mine ? rig.program : "");
-    this.text("cap-age", how === "on" ? this.ago(ageS) : how === "lost" && this.state.seenAt ? _("from {at}", { at: this.state.seenAt }) : "");
+    this.text("cap-age", how === "on" ? (rig?.slow ? _("rare: OBS is busy") : this.ago(ageS)) : how === "lost" && this.state.seenAt ? _("from {at}", { at: this.state.seenAt }) : "");
   }
 
   ago(seconds) {

@@ -326,3 +326,15 @@ async def test_a_key_that_was_left_is_reset_by_word(client_for: ClientFor, peopl
     assert "推流码已在平台重置" in page.text
     operator = await client_for(people.olaf)
     assert "Alice" in re.sub(r"<[^>]*>", "", (await operator.get(f"/rigs/{room.rig.uid}")).text)
+
+
+@pytest.mark.parametrize(("locale", "stays", "never"), [
+    ("zh-CN", "场次结束前保留，中途停播还能再开，结束后清除", "下播即清除"),
+    ("en", "stays there until the session ends so that you can start again, and is then wiped", "wiped when you stop")])
+async def test_the_form_says_how_long_a_key_stays(client_for: ClientFor, people: People, room: Room, locale: str, stays: str,
+                                                  never: str) -> None:
+    client = await client_for(people.alice)
+    client.cookies.set("kaibo_locale", locale.replace("-", "_"))
+    page = await client.get(f"/live-sessions/{room.session}", headers={"accept-language": locale})
+    assert stays in page.text
+    assert never not in page.text
