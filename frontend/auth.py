@@ -29,7 +29,7 @@ COOKIE = "kaibo"
 DEVICE_COOKIE = "kaibo_device"
 LOCALE_COOKIE = "kaibo_locale"
 SAFE = {"GET", "HEAD", "OPTIONS"}
-PATIENCE_S = 3.0  # a database that is frozen would keep everybody waiting for ever
+PATIENCE_S = 3.0  # for the gate's own look-up, and for each answer afterwards: a frozen database would keep everybody for ever
 OPEN_PATHS = ("/static/", "/health", "/favicon")
 CONTENT_POLICY = (
     b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
@@ -135,6 +135,7 @@ class Gate(ASGIMiddleware):
             scope["state"]["who"] = Who(Actor(None, ""), "none")
             await next_app(scope, receive, send)
             return
+        database.wait_at_most(PATIENCE_S)
         connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope, receive, send)
         request_id = secrets.token_hex(4)
         scope["state"]["request_id"] = request_id

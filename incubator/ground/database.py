@@ -3,7 +3,8 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from functools import wraps
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -22,6 +23,39 @@ LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresCon
         asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, OSError)
 FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
 BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+_patience: ContextVar[float | None] = ContextVar("patience", default=None)
+
+
+def wait_at_most(seconds: float | None) -> None:
+    """Let the calling task, and those that it starts, wait so long for each answer of the server; None: as long as it takes.
+
+    A server that is frozen closes nothing and answers nothing: TimeoutError, one of `LOST`, tells so.
+    """
+    _patience.set(seconds)
+
+
+@asynccontextmanager
+async def _in_time(connection: Any = None) -> AsyncIterator[None]:
+    """Wait for one answer no longer than this task may; a transaction loses its connection then, no ROLLBACK can follow."""
+    try:
+        async with asyncio.timeout(_patience.get()):
+            yield
+    except TimeoutError:
+        if connection is not None:
+            _end(connection)
+        raise
+
+
+def _end(connection: Any) -> None:
+    with suppress(asyncpg.InterfaceError):  # the pool took it back by itself as soon as it was closed
+        connection.terminate()
+
+
+def _is_over(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True  # closed, and taken back by the pool
 
 
 class _Transaction(PostgresTransaction):
@@ -30,12 +64,18 @@ class _Transaction(PostgresTransaction):
     A connection whose BEGIN, COMMIT or ROLLBACK was cancelled may still be inside the transaction: it is closed, not used again.
     """
 
+    async def get_connection(self) -> Any:
+        """Return a connection of the pool, in time: it may have to be opened first."""
+        async with _in_time():
+            return await super().get_connection()  # type: ignore[no-untyped-call]  # Piccolo left it bare
+
     async def begin(self) -> None:
         """Begin, or give the connection back."""
         try:
-            await super().begin()  # type: ignore[no-untyped-call]  # Piccolo left it bare
+            async with _in_time():
+                await super().begin()  # type: ignore[no-untyped-call]  # Piccolo left it bare
         except BaseException:
-            self.connection.terminate()
+            _end(self.connection)
             await self._give_back()
             raise
 
@@ -44,15 +84,17 @@ class _Transaction(PostgresTransaction):
     ) -> bool:
         try:
             if isinstance(exception, asyncio.CancelledError):
-                self.connection.terminate()  # a server that answers nothing answers no ROLLBACK either
+                _end(self.connection)  # a server that answers nothing answers no ROLLBACK either
             elif exception is not None:
-                if not self.connection.is_closed():
-                    await self.rollback()  # type: ignore[no-untyped-call]  # Piccolo left it bare
+                if not _is_over(self.connection):
+                    async with _in_time():
+                        await self.rollback()  # type: ignore[no-untyped-call]  # Piccolo left it bare
             else:
-                await self.commit()  # type: ignore[no-untyped-call]  # Piccolo left it bare
+                async with _in_time():
+                    await self.commit()  # type: ignore[no-untyped-call]  # Piccolo left it bare
         except BaseException as error:
             if not isinstance(error, asyncpg.PostgresError):
-                self.connection.terminate()
+                _end(self.connection)
             raise
         finally:
             self.engine.current_transaction.reset(self.context)
@@ -129,23 +171,27 @@ async def transaction() -> AsyncIterator[None]:
         async with DB.transaction():
             yield
         return
-    savepoint = await outer.savepoint()
+    async with _in_time(outer.connection):
+        savepoint = await outer.savepoint()
     try:
         yield
     except BaseException:
-        if not outer.connection.is_closed():
-            await savepoint.rollback_to()
+        if not _is_over(outer.connection):
+            async with _in_time(outer.connection):
+                await savepoint.rollback_to()
         raise
-    await savepoint.release()
+    async with _in_time(outer.connection):
+        await savepoint.release()
 
 
 async def _call(method: str, sql: str, args: Sequence[Any]) -> Any:
     current = DB.current_transaction.get()
     if current is not None:
-        return await getattr(current.connection, method)(sql, *args)
+        async with _in_time(current.connection):
+            return await getattr(current.connection, method)(sql, *args)
     if DB.pool is None:
         raise Unavailable(N_("The database is not open."))
-    async with DB.pool.acquire() as connection:
+    async with _in_time(), DB.pool.acquire() as connection:
         try:
             return await getattr(connection, method)(sql, *args)
         except asyncio.CancelledError:
