@@ -1,7 +1,7 @@
 """A process's one ear and mouth towards the directors: asks with a deadline, hears answers, snapshots and levels."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import BusyLoadingError, ResponseError
 
 from incubator.ground.errors import N_, Unavailable
 from studio.control.presence import Presence
@@ -17,11 +18,15 @@ from studio.director.loops import end
 from studio.director.wire import Answer, Outcome, RigSnapshot, Sender
 
 log = structlog.get_logger()
+CONNECT_S = 2.0
 DEADLINE_S = wire.COMMAND_LIFE_S
 GRACE_S = 0.25  # an answer that left in time may still be on its way
 SILENCE_S = 2.0
 FENCE_FRESH_S = 1.5
 READ_IS_OLDER_S = 1.0  # nobody tells us of a new owner of a rig that no page here watches, so what was read is soon read again
+
+
+Said = tuple[str | bytes | int, ...]  # one command to Redis
 
 
 class RoomsAway(Unavailable):
@@ -84,6 +89,19 @@ class _Known(msgspec.Struct, frozen=True):
     snapshot: RigSnapshot
     made_at: float
     fresh_from: float
+
+
+def _onto(name: str, entry: str | bytes, life_s: int) -> list[Said]:
+    """Return what puts an entry at the end of a list that never grows long and goes by itself."""
+    return [("RPUSH", name, entry), ("LTRIM", name, -wire.LONGEST_LIST, -1), ("EXPIRE", name, life_s)]
+
+
+async def _reply(connection: Any) -> Any:
+    """Return Redis's reply to one command; also a refusal, such as of a full disk."""
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
 
 
 class Switchboard:
@@ -228,13 +246,10 @@ class Switchboard:
         if snapshot is None:
             return Answer(command_id, Outcome.REFUSED, "no_director")
         body = wire.CommandBody(command_id, rig_id, session_id, sender, self._process, command)
-        names = wire.command_list(rig_id, snapshot.fence)
-        pipe = self.redis.pipeline(transaction=False)
-        pipe.set(wire.command_key(command_id), wire.encode(body), px=int(wire.COMMAND_LIFE_S * 1000))
-        pipe.rpush(names, wire.list_entry(command_id, self._process))
-        pipe.ltrim(names, -wire.LONGEST_LIST, -1)
-        pipe.expire(names, wire.FENCES_LIFE_S)
-        return await self._ask(command_id, pipe, DEADLINE_S + GRACE_S)
+        life_ms, entry = int(wire.COMMAND_LIFE_S * 1000), wire.list_entry(command_id, self._process)
+        return await self._ask(command_id, [
+            ("SET", wire.command_key(command_id), wire.encode(body), "PX", life_ms),
+            *_onto(wire.command_list(rig_id, snapshot.fence), entry, wire.FENCES_LIFE_S)], DEADLINE_S + GRACE_S)
 
     async def panic(self, body: wire.PanicBody) -> Answer:
         """Send a panic to every owner of the rig that may still be alive.
@@ -250,13 +265,9 @@ class Switchboard:
             raise RoomsAway() from error
         if not fences:
             return Answer(body.id, Outcome.REFUSED, "no_director")
-        pipe = self.redis.pipeline(transaction=False)
-        for fence in fences:
-            name = wire.panic_list(body.rig, int(fence))
-            pipe.rpush(name, wire.encode(body))
-            pipe.ltrim(name, -wire.LONGEST_LIST, -1)
-            pipe.expire(name, wire.PANIC_LIFE_S)
-        return await self._ask(body.id, pipe, DEADLINE_S + GRACE_S)
+        lists = [wire.panic_list(body.rig, int(fence)) for fence in fences]
+        said = [one for name in lists for one in _onto(name, wire.encode(body), wire.PANIC_LIFE_S)]
+        return await self._ask(body.id, said, DEADLINE_S + GRACE_S)
 
     async def probe(self, rig_id: int, zone: str) -> Answer:
         """Have a director of the zone test the connection of a rig as it is stored.
@@ -265,25 +276,45 @@ class Switchboard:
             RoomsAway: Redis does not answer.
         """
         body = wire.ProbeBody(uuid4(), rig_id, self._process)
-        name = wire.probe_list(zone)
-        pipe = self.redis.pipeline(transaction=False)
-        pipe.rpush(name, wire.encode(body))
-        pipe.ltrim(name, -wire.LONGEST_LIST, -1)
-        pipe.expire(name, wire.PROBE_LIFE_S)
-        return await self._ask(body.id, pipe, wire.PROBE_LIFE_S)
+        said = _onto(wire.probe_list(zone), wire.encode(body), wire.PROBE_LIFE_S)
+        return await self._ask(body.id, said, wire.PROBE_LIFE_S)
 
-    async def _ask(self, question: UUID, pipe: Any, patience_s: float) -> Answer:
+    async def _ask(self, question: UUID, said: Sequence[Said], patience_s: float) -> Answer:
+        """Say it and wait for the answer; lost after the first byte it is unknown, for RoomsAway says that nothing was sent."""
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                connection = await self.redis.connection_pool.get_connection()
+        except wire.AWAY as error:
+            raise RoomsAway() from error
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[question] = waiting
         try:
-            await pipe.execute()
-            return await asyncio.wait_for(waiting, patience_s)
+            async with asyncio.timeout(patience_s):
+                await self._say(connection, said)
+                return await waiting
         except TimeoutError:
             return Answer(question, Outcome.UNKNOWN)
-        except wire.AWAY as error:
-            raise RoomsAway() from error
         finally:
             del self._waiting[question]
+
+    async def _say(self, connection: Any, said: Sequence[Said]) -> None:
+        """Send it once. A pipeline of redis-py's repeats what it heard no reply to, and a gesture would be carried out twice.
+
+        Raises:
+            RoomsAway: Redis is there and put nothing on any list.
+        """
+        try:
+            await connection.send_packed_command(connection.pack_commands(said))
+            replies = [await _reply(connection) for _ in said]
+        except BusyLoadingError as error:
+            raise RoomsAway() from error
+        except wire.AWAY as error:
+            log.warning("sent, and not known whether it came", why=type(error).__name__)  # whoever got it may still answer
+            return
+        finally:
+            await self.redis.connection_pool.release(connection)
+        if not any(verb == "RPUSH" and isinstance(reply, int) for (verb, *_), reply in zip(said, replies, strict=True)):
+            raise RoomsAway()
 
     async def watch(self, rig_id: int) -> AsyncIterator[Frame]:
         """Yield a rig's snapshot at once and whenever it changes, its levels, and `silence` when nothing comes for 2 s.
