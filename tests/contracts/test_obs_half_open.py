@@ -154,6 +154,7 @@ async def test_an_obs_that_takes_nothing_blocks_nobody(passage: Passage, monkeyp
             longest = max(longest, time.monotonic() - before)
 
     watching = asyncio.create_task(watch_the_loop())
+    await asyncio.sleep(0)
     with pytest.raises((LinkLost, AnswerTimeout)):
         await link.run_steps([FLOOD])
     await down_of(heard)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from incubator.ground.errors import Invalid
 from studio.destinations.rules import expires_at, read
@@ -76,6 +76,7 @@ def test_the_mask_shows_no_more_than_four_of_a_long_key() -> None:
 URL_BYTES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(key=URL_BYTES)
 def test_bytes_are_never_changed(key: str) -> None:
     """Two lines give back exactly what was typed, unless a moment in it has passed or it is an address itself."""

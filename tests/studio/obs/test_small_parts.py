@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from studio.director.owner import code_of
 from studio.obs.errors import (
@@ -48,6 +48,7 @@ def test_secrets_are_masked(text: str) -> None:
     assert "***" in redact(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_the_key_is_it_is_masked(key: str) -> None:
     quoted = key.replace("\\", "\\\\").replace('"', '\\"')
