@@ -153,10 +153,7 @@ class CommandBody(Body, frozen=True):
 
 
 class PanicBody(Body, frozen=True):
-    """One panic: 1 covers and mutes, 2 stops as well, 0 brings picture and sound back.
-
-    `session`: from whose controls it comes, and it reaches that session alone; 0: from outside, for whatever goes on there.
-    """
+    """One panic: 1 covers and mutes, 2 stops too, 0 brings all back; it reaches this `session` alone, 0 (from outside) any."""
 
     id: UUID
     rig: int
@@ -206,8 +203,7 @@ class OutputPhase(StrEnum):
     ABSENT = "absent"
 
 
-RUNNING = frozenset({
-    OutputPhase.LIVE, OutputPhase.PAUSED, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.STUCK})
+RUNNING = frozenset({OutputPhase.LIVE, OutputPhase.PAUSED, OutputPhase.RECONNECTING, OutputPhase.STOPPING, OutputPhase.STUCK})
 STILL = frozenset({OutputPhase.STOPPED, OutputPhase.REFUSED, OutputPhase.ABSENT})
 
 
