@@ -8,13 +8,16 @@ from incubator.ground import clock, database
 from studio.control.queries import seat
 from studio.control.service import command
 from studio.destinations.service import forget, paste
+from studio.director import reconcile
 from studio.director.director import Director
+from studio.director.reconcile import AGAIN_S, EVERY_S
 from studio.director.wire import Outcome, OutputPhase, StartOutput, StopOutput
 from studio.live_sessions import preparation
 from studio.obs.port import OutputKind
 from tests.studio.conftest import Studio, until
 
 KEY = "rtmp://push.example.cn/live/stream-9F3K5T?expire=4102444800&sign=ab%2F12"
+AHEAD_S = 2.0
 
 
 def service_of(studio: Studio, director: Director) -> dict[str, object]:
@@ -64,6 +67,39 @@ async def test_the_cut_off_stops_and_empties(studio: Studio) -> None:
     row = await database.fetchrow("SELECT r.cleanliness, r.armed_mark, d.key_sealed, d.wiped_at FROM rigs r, destinations d")
     assert (row["cleanliness"], row["armed_mark"], row["key_sealed"]) == ("clean", None, None)
     assert row["wiped_at"] is not None
+
+
+async def test_the_next_look_is_at_the_cut_off(studio: Studio) -> None:
+    director = await studio.owned()
+    waits = director.owners[studio.rig.id].reconciler._until_cut_off
+    assert waits() == EVERY_S
+    session = await studio.prepare(await studio.book())
+    shown = await studio.shows(lambda s: s.plan.session == session.id)
+    assert shown.plan.cut_off_at is not None
+    for left_s, wait_s in ((3600, 3600), (1.25, 1.25), (0, AGAIN_S), (-30, AGAIN_S)):
+        with clock.frozen_at(shown.plan.cut_off_at - timedelta(seconds=left_s)):
+            assert waits() == wait_s
+
+
+async def test_the_stop_comes_to_the_moment(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing wakes the director between, and it would look again much later only."""
+    director = await studio.owned()
+    reservation = await studio.book()
+    session = await studio.prepare(reservation)
+    await paste(studio.people.alice, session.uid, KEY, version=0)
+    await studio.state(reservation, "ready")
+    await command(studio.board, await seat(studio.people.alice, session.uid), StartOutput())
+    shown = await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE)
+    assert shown.plan.cut_off_at is not None
+    monkeypatch.setattr(reconcile, "EVERY_S", 600.0)
+    left = shown.plan.cut_off_at - clock.now() - timedelta(seconds=AHEAD_S)
+    clock.set_offset(int(left.total_seconds()))
+    held = director.owners[studio.rig.id].held
+    held.refresh.set()  # so that it goes from here on by the long wait
+    held.due.set()
+    await until(lambda: not studio.machine(director).stream.active, what="stopped")
+    assert clock.now() >= shown.plan.cut_off_at
+    await until(lambda: set(service_of(studio, director).values()) <= {"", False}, what="emptied")
 
 
 async def test_a_new_key_on_air_stops_arms_and_offers_the_start(studio: Studio) -> None:

@@ -183,6 +183,33 @@ async def test_without_a_stand_by_scene_it_mutes_past_a_write_in_flight(
     is_free.set()
 
 
+async def test_it_is_not_called_held_while_a_sound_is_open(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when OBS will not mute one, nor when one opens again between the muting and the look."""
+    director = await studio.owned()
+    session = await studio.prepare(await studio.book())
+    await studio.shows(lambda s: s.plan.session == session.id)
+    place = await seat(studio.people.alice, session.uid)
+    machine = studio.machine(director)
+    carry, microphone = machine.carry, SOUNDS[0]
+
+    def answer(step: Step) -> StepResult:
+        is_refused = step.request == "SetInputMute" and step.data["inputName"] == microphone
+        return StepResult(step.request, 207, "not now") if is_refused else carry(step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, "carry", answer)
+        assert (await panic(studio.board, place, 1)).outcome == Outcome.UNKNOWN
+        shown = await studio.shows(lambda s: s.panic.level == 1 and s.program == STAND_BY)
+        assert [one.name for one in shown.inputs if not one.muted] == [microphone]
+        assert not shown.panic.held
+        assert not director.owners[studio.rig.id].panics.is_true()
+    held = await studio.shows(lambda s: s.panic.held)
+    assert all(one.muted for one in held.inputs)
+    await until(director.owners[studio.rig.id].panics.is_true)
+    machine.carry(Step("SetInputMute", {"inputName": microphone, "inputMuted": False}))
+    await until(lambda: not director.owners[studio.rig.id].panics.is_true(), what="seen to be open again")
+
+
 async def test_what_obs_is_not_ready_to_open_is_asked_again(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     director = await studio.owned()
     session = await studio.prepare(await studio.book())

@@ -65,3 +65,35 @@ async def test_this_sessions_own_key_may_be_started_there(studio: Studio) -> Non
     await until(lambda: database.fetchval("SELECT 1 FROM as_run WHERE what = 'started_at_the_computer'"))
     await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE)
     assert await database.fetch(TOLD) == []
+
+
+async def test_a_stream_that_was_started_while_nobody_looked_is_told_too(studio: Studio) -> None:
+    """It is stopped in any case, since no session sends; that it ran, the operators hear by its being found."""
+    director = await studio.owned()
+    machine, machines = studio.machine(director), director._links.machines
+    await studio.end(director)
+    machine._service = FOREIGN
+    machine.stream.start()
+    await until(lambda: machine.stream.active)
+    second = await studio.direct()
+    second._links.machines = machines
+    await until(lambda: _count(1), what="told")
+    await studio.shows(lambda s: s.fence == 2 and s.stream.phase == OutputPhase.STOPPED and not machine.stream.active)
+
+
+async def test_the_next_director_finds_this_sessions_own_stream_and_leaves_it(studio: Studio) -> None:
+    director = await studio.owned()
+    reservation = await studio.book()
+    session = await studio.prepare(reservation)
+    await paste(studio.people.alice, session.uid, KEY, version=0)
+    await studio.state(reservation, "ready")
+    machine, machines = studio.machine(director), director._links.machines
+    machine.stream.start()
+    await studio.shows(lambda s: s.stream.phase == OutputPhase.LIVE)
+    await studio.end(director)
+    second = await studio.direct()
+    second._links.machines = machines
+    await until(lambda: database.fetchval("SELECT 1 FROM as_run WHERE what = 'found_running'"))
+    await studio.shows(lambda s: s.fence == 2 and s.stream.phase == OutputPhase.LIVE)
+    assert machine.stream.active
+    assert await database.fetch(TOLD) == []

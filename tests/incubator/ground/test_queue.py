@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from incubator.ground import clock, database
 from incubator.ground.errors import Forbidden
@@ -95,6 +96,53 @@ async def test_a_shift_of_the_clock_brings_what_waits(db: None) -> None:
     assert await relay.send_due(bell) == 0
     clock.set_offset(2 * 3600 + 1)
     assert await relay.send_due(bell) == 1
+
+
+class Emptied(Bell):
+    """Redis that goes away at the second wake-up, for a while, and comes back with nothing in it."""
+
+    def __init__(self, away: int) -> None:
+        super().__init__()
+        self.away = away
+        self.is_up = True
+
+    async def ping(self) -> None:
+        if not self.is_up:
+            self.away -= 1
+            self.is_up = self.away == 0
+            raise RedisError("away")
+
+    async def enqueue_job(self, _function: str, job_id: int, *, _job_id: str, _queue_name: str) -> None:
+        if self.rung and self.away:
+            self.rung, self.is_up = [], False
+            raise RedisError("away")
+        await super().enqueue_job(_function, job_id, _job_id=_job_id, _queue_name=_queue_name)
+
+
+async def rings(bell: Bell, wanted: set[int]) -> None:
+    """Let the relay work until Redis has these wake-ups."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(relay.relay(Registry(), bell, stop))
+    try:
+        async with asyncio.timeout(20):
+            while set(bell.rung) != wanted:
+                await asyncio.sleep(0.02)
+    finally:
+        stop.set()
+        await task
+
+
+@pytest.mark.parametrize("away", [0, 1, 2])
+async def test_after_redis_came_back_empty_what_is_due_is_sent_again(db: None, monkeypatch: pytest.MonkeyPatch, away: int) -> None:
+    """Also what had been sent before the outage, and at a start, when nobody knows what became of it."""
+    monkeypatch.setattr(relay, "RESEND_AFTER", timedelta(hours=1))
+    for number in (1, 2):
+        await service.plan("deed", f"deed:{number}", clock.now())
+    await service.plan("deed", "deed:3", clock.now() + timedelta(hours=1))
+    due = {row["id"] for row in await database.fetch("SELECT id FROM jobs WHERE key <> 'deed:3'")}
+    former = Bell()
+    assert (await relay.send_due(former), set(former.rung)) == (2, due)
+    await rings(Emptied(away), due)
 
 
 async def test_a_failure_is_retried_and_then_given_up(db: None) -> None:

@@ -15,11 +15,14 @@ from studio.control.service import (
     AskFirst,
     NotCheckedIn,
     NotInControl,
+    SessionOver,
     answer_control,
     answer_help,
     ask_control,
     call_staff,
+    checked,
     command,
+    panic,
     take_control,
 )
 from studio.director.wire import Outcome, PlanNow, SetVolume, SwitchScene
@@ -111,6 +114,19 @@ async def test_after_the_cut_off_nobody_commands(studio: Studio) -> None:
     with clock.frozen_at(place.until + timedelta(seconds=1)):
         assert (await seat(studio.people.alice, session.uid)).why == Reason.SESSION_OVER
         assert not place.is_open(clock.now())
+
+
+@pytest.mark.parametrize("who", ["alice", "dora"])
+async def test_a_seat_kept_open_past_the_cut_off_commands_nothing(studio: Studio, who: str) -> None:
+    """Open controls keep their seat for seconds, and longer while the database is away."""
+    session = await studio.session_of(await studio.book(length_min=30))
+    place = await seat(getattr(studio.people, who), session.uid)
+    with clock.frozen_at(place.until - timedelta(milliseconds=1)):
+        assert checked(place) is place
+    with clock.frozen_at(place.until):
+        for deed in (command(studio.board, place, SwitchScene("双人")), panic(studio.board, place, 1)):
+            with pytest.raises(SessionOver):
+                await deed
 
 
 async def test_the_cut_off_never_leaves_the_blocked_interval(studio: Studio) -> None:
