@@ -96,9 +96,10 @@ async def close_row(actor: Actor, row: Row, state: State, verb: str, fact: str, 
 
 async def tell(actor: Actor, verb: str, fact: str, reservation_id: int, merchant_id: int | None, *,
                after: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:
-    """Write the audit entry and the fact of a deed; inside its transaction."""
+    """Write the audit entry and the fact of a deed, inside its transaction; the fact names the columns that were changed."""
     await record(actor, verb, "reservation", reservation_id, before=before, after=after, merchant_id=merchant_id)
-    await publish(fact, {"reservation": reservation_id}, actor.request_id)
+    changed = {} if before is None else {"changed": sorted(before)}
+    await publish(fact, {"reservation": reservation_id, **changed}, actor.request_id)
 
 
 async def as_it_is(reservation_id: int) -> ReservationFacts:

@@ -1,6 +1,6 @@
 """What the queue does for reservations: let go holds that ran out, finish what is over, tell the people concerned."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,15 @@ from incubator.merchants.queries import members
 
 KEPT = timedelta(days=1)  # how long a hold that ran out is kept, for whoever asks why
 AT_ONCE = 200  # how many are taken per round; the next round follows soon
+CHANGED = N_("{number} was changed and is now {starts_at}.")  # for what was changed before facts named it, and was told so
+# What is said of a change: by whether the room is another, and which time.
+MOVED: Mapping[tuple[bool, str], str] = {
+    (False, "starts_at"): N_("{number} was moved and now begins {starts_at} and ends {ends_at:time}."),
+    (False, "ends_at"): N_("{number} now ends {ends_at}."),
+    (True, ""): N_("{number} was moved to {room}."),
+    (True, "starts_at"): N_("{number} was moved to {room} and now begins {starts_at} and ends {ends_at:time}."),
+    (True, "ends_at"): N_("{number} was moved to {room} and now ends {ends_at}."),
+}
 
 
 async def release_holds(_args: dict[str, Any]) -> Outcome:
@@ -68,11 +77,19 @@ async def tell_confirmed(args: dict[str, Any]) -> Outcome:
 
 
 async def tell_moved(args: dict[str, Any]) -> Outcome:
-    """Tell the people concerned of new times; only the latest change counts, so each version is told once."""
+    """Tell the people concerned of a new room and new times, and of nothing else that was changed.
+
+    Only what is true by now counts, so each version is told once; of two changes at once each may have something to say.
+    """
+    changed = set(args.get("changed", ()))
+    when = "starts_at" if "starts_at" in changed else "ends_at" if "ends_at" in changed else ""
+    msgid = MOVED.get(("unit" in changed, when)) if "changed" in args else CHANGED
+    if msgid is None:
+        return outcome("told", count=0)  # renamed
     found = await facts(args["reservation"])
     version = 0 if found is None else found.version
-    return await _tell(args, STANDING, f"moved-{version}",
-                       N_("{number} was changed and is now {starts_at}."))
+    what = "-".join(part for part in ("unit" if "unit" in changed else "", when) if part)
+    return await _tell(args, STANDING, f"moved-{version}-{what}", msgid)
 
 
 async def tell_cancelled(args: dict[str, Any]) -> Outcome:
@@ -110,7 +127,8 @@ async def _may_know(person_id: int, found: ReservationFacts | Hit) -> bool:
 
 
 def _params(found: ReservationFacts) -> dict[str, Any]:
-    return {"number": found.number, "starts_at": found.starts_at, "reason": found.reason}
+    return {"number": found.number, "starts_at": found.starts_at, "ends_at": found.ends_at, "reason": found.reason,
+            "room": found.unit_name, "room_en": found.unit_name_en}
 
 
 async def tell_closed(args: dict[str, Any]) -> Outcome:

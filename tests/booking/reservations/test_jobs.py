@@ -2,11 +2,16 @@
 
 from datetime import timedelta
 
+import pytest
+
 from booking.calendars import service as calendars
 from booking.calendars.service import Extent
 from booking.reservations import jobs, queries, service
 from booking.reservations.service import Changes
+from frontend import i18n
+from frontend.pages.notices import revived
 from incubator.ground import clock, database
+from incubator.ground.jsons import loads
 from incubator.ground.notices.queries import latest
 from incubator.ground.rights import Actor
 from incubator.ground.values import Span
@@ -37,6 +42,40 @@ async def test_booker_and_host_are_told_once(people: People, rooms: Rooms) -> No
     await service.cancel(people.alice, made.uid)
     assert await jobs.tell_cancelled({"reservation": made.id}) == "told count=2"
     assert await jobs.tell_moved({"reservation": made.id}) == "no_longer_so"
+
+
+@pytest.mark.parametrize(("changes", "msgid", "chinese"), [
+    (Changes(title="新名字"), None, ""),
+    (Changes(at(16), at(18)), (False, "starts_at"), "已改到 今天 16:00，18:00 结束。"),
+    (Changes(ends_at=at(18)), (False, "ends_at"), "改为 今天 18:00 结束。"),
+    (Changes(at(16), at(18), title="新名字"), (False, "starts_at"), "已改到 今天 16:00，18:00 结束。"),
+    ("room", (True, ""), "已换到"),
+    ("room and end", (True, "ends_at"), "改为 今天 18:00 结束。"),
+])
+async def test_a_change_is_told_as_what_it_is(people: People, rooms: Rooms, changes: Changes | str, msgid: tuple[bool, str] | None,
+                                              chinese: str) -> None:
+    made = await booked(people.alice, rooms.one, at(15))
+    if isinstance(changes, str):
+        changes = Changes(unit_uid=rooms.two.uid, ends_at=at(18) if "end" in changes else None)
+    await service.move(people.dora, made.uid, changes, version=1)
+    fact = await database.fetchrow("SELECT kind, payload FROM facts ORDER BY id DESC LIMIT 1")
+    assert fact["kind"] == "ReservationMoved"  # sessions and open pages hear of every change
+    await jobs.tell_moved(loads(fact["payload"]))
+    notices = await latest(people.alice.person_id or 0)
+    assert [one.msgid for one in notices] == ([] if msgid is None else [jobs.MOVED[msgid]])
+    for one in notices:
+        assert chinese in i18n.translate(one.msgid, revived(one.params))
+        with i18n.using("en"):
+            assert ("18:00" in i18n.translate(one.msgid, revived(one.params))) == (msgid != (True, ""))
+
+
+async def test_of_two_changes_at_once_each_is_told(people: People, rooms: Rooms) -> None:
+    made = await booked(people.alice, rooms.one, at(15))
+    await service.move(people.alice, made.uid, Changes(unit_uid=rooms.two.uid), version=1)
+    await service.move(people.alice, made.uid, Changes(at(16), at(18)), version=2)
+    for row in await database.fetch("SELECT payload FROM facts WHERE kind = 'ReservationMoved' ORDER BY id"):
+        assert await jobs.tell_moved(loads(row["payload"])) == "told count=1"
+        assert await jobs.tell_moved(loads(row["payload"])) == "told count=0"
 
 
 async def told(actor: Actor) -> list[tuple[str, str, str]]:
