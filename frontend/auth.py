@@ -30,6 +30,7 @@ DEVICE_COOKIE = "kaibo_device"
 LOCALE_COOKIE = "kaibo_locale"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 PATIENCE_S = 3.0  # for the gate's own look-up, and for each answer afterwards: a frozen database would keep everybody for ever
+LARGEST_ID = 2**63 - 1  # what a column of ids holds; a larger number in an address names nothing
 OPEN_PATHS = ("/static/", "/health", "/favicon")
 CONTENT_POLICY = (
     b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
@@ -150,6 +151,8 @@ class Gate(ASGIMiddleware):
             return
         self._refuse_foreign(connection, found)
         _refuse_reader(connection, found)
+        if any(isinstance(part, int) and abs(part) > LARGEST_ID for part in connection.path_params.values()):
+            raise NotFound()
         await next_app(scope, receive, send)
 
     def _refuse_foreign(self, connection: ASGIConnection[Any, Any, Any, Any], found: Who) -> None:

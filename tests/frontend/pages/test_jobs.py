@@ -1,6 +1,10 @@
 """The page of the queue."""
 
+import re
 from typing import Any
+from uuid import UUID
+
+import pytest
 
 from frontend import i18n
 from frontend.handlers import build_registry
@@ -21,6 +25,21 @@ async def test_it_works(people: People, client_for: Any) -> None:
 
 async def test_staff_may_not(people: People, client_for: Any) -> None:
     assert (await (await client_for(people.dora)).get("/jobs")).status_code == 403
+
+
+def numbered(app: Any) -> list[tuple[str, str]]:
+    """Return method and path of every route with a number in its address."""
+    return [(method, re.sub(r"{\w+:uuid}", str(UUID(int=7)), route.path)) for route in app.routes
+            if ":int}" in route.path for method in sorted(route.methods - {"OPTIONS"})]
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "-" + "9" * 20, str(2**63), "9" * 5000])
+async def test_a_number_that_no_column_holds_is_not_found(people: People, client_for: Any, app: Any, number: str) -> None:
+    client, routes = await client_for(people.ada), numbered(app)
+    assert ("POST", "/jobs/{job_id:int}/retry") in routes
+    for method, path in routes:
+        answer = await client.request(method, re.sub(r"{\w+:int}", number, path))
+        assert answer.status_code == 404, (method, path)
 
 
 def test_every_handler_has_words_in_both_languages() -> None:
