@@ -1,10 +1,12 @@
 """Signing in and out, sessions, tokens and passwords."""
 
 from datetime import timedelta
+from typing import Literal
 
 import pytest
+from argon2 import PasswordHasher
 
-from incubator.accounts import queries, service
+from incubator.accounts import passwords, queries, service
 from incubator.ground import database
 from incubator.ground.audit import queries as audit
 from incubator.ground.errors import Forbidden, Invalid, NotFound
@@ -174,3 +176,34 @@ async def test_a_token_acts_for_its_person_until_it_expires(people: People) -> N
 async def test_nobody_makes_tokens_for_others(people: People) -> None:
     with pytest.raises(Forbidden):
         await service.create_token(people.alice, people.bob.person_id or 0, "mine now")
+
+
+class Counted(PasswordHasher):
+    """A hasher that counts what costs time: a hash made and a hash verified cost the same."""
+
+    def __init__(self, usual: PasswordHasher) -> None:
+        super().__init__(usual.time_cost, usual.memory_cost, usual.parallelism)
+        self.worked = 0
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        """Hash, and count."""
+        self.worked += 1
+        return super().hash(password, salt=salt)
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 -- the library's name
+        """Verify, and count."""
+        self.worked += 1
+        return super().verify(hash, password)
+
+
+@pytest.mark.parametrize(("login", "password"), [("13800000001", "wrong"), ("13899999999", "wrong"), ("nobody@example.com", PASSWORD),
+                                                 ("", ""), ("13800000002", PASSWORD)])
+async def test_timing_tells_nobody_who_is_on_file(people: People, monkeypatch: pytest.MonkeyPatch, login: str,
+                                                  password: str) -> None:
+    """A login that is unknown, or whose account is closed, costs the same one hash as a wrong password."""
+    await database.execute("UPDATE accounts SET disabled_at = now() WHERE person = $1", people.bob.person_id)
+    counted = Counted(passwords.hasher)
+    monkeypatch.setattr(passwords, "hasher", counted)
+    with pytest.raises(service.WrongSignIn):
+        await service.sign_in(login, password)
+    assert counted.worked == 1
