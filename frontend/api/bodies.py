@@ -17,8 +17,9 @@ from studio.director import wire
 LARGEST = 2**31 - 1  # what the columns of counters hold
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339 with offset")]
 Id = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
-Title = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": LONGEST_TITLE})]
-Reason = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": LONGEST_REASON})]
+AS_KEPT = "Kept trimmed, composed (NFC), and without control characters (NUL, tabs, line breaks) and direction marks."
+Title = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": LONGEST_TITLE}, description=AS_KEPT)]
+Reason = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": LONGEST_REASON}, description=AS_KEPT)]
 PageKey = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_KEY})]
 Version = Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
