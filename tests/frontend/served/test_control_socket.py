@@ -25,8 +25,10 @@ TRIES = 6  # so often in a row nothing was done: the line is deaf
 
 @pytest.fixture
 def only_rights_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read rights again soon, and bear with a page that reads nothing for longer than any test waits."""
+    """Read rights again soon, and bear with a page that reads nothing and asks much for longer than any test waits."""
     monkeypatch.setattr(feeds, "REREAD_S", 0.5)
+    for most in ("MOST_UNANSWERED", "MOST_AT_ONCE"):
+        monkeypatch.setattr(feeds, most, 100_000)
     monkeypatch.setattr(feeds_line, "SEND_S", 10 * PATIENCE_S)
     monkeypatch.setattr(sockets, "UNREAD_S", 10 * PATIENCE_S)
 
@@ -162,6 +164,7 @@ async def test_a_flood_stops_nobody(served: Served, what: bytes, caplog: pytest.
 
 async def test_asking_too_much_closes_and_says_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "MOST_PER_S", 0.1)
+    monkeypatch.setattr(feeds, "MOST_UNANSWERED", 10_000)  # it is the pace that ends it
     line = await served.wire(await served.cookie(served.people.bob))
     for _ in range(feeds.MOST_AT_ONCE + 30):
         with suppress(OSError):
