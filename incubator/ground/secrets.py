@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_FILE = "secrets.key"
+KEY_BYTES = 32
 
 
 class SecretsError(Exception):
@@ -21,8 +22,8 @@ class Keyring:
     """Seals, opens and fingerprints secrets; one per process."""
 
     def __init__(self, key: bytes) -> None:
-        if len(key) != 32:
-            raise SecretsError("The secrets key must have 32 bytes.")
+        if len(key) != KEY_BYTES:
+            raise SecretsError(f"The secrets key must have {KEY_BYTES} bytes.")
         self._aead = AESGCM(hashlib.sha256(b"seal" + key).digest())
         self._mac = hashlib.sha256(b"mark" + key).digest()
 
@@ -49,7 +50,7 @@ class Keyring:
 
 def new_key() -> str:
     """Return a fresh key as text."""
-    return base64.urlsafe_b64encode(os.urandom(32)).decode()
+    return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
 
 
 def keyring(data: Path, given: str | None) -> Keyring:

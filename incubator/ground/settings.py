@@ -1,12 +1,15 @@
 """Settings from the environment, read once; a bad value stops the start and is named."""
 
 import os
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+
+from incubator.ground.secrets import KEY_BYTES
 
 T = TypeVar("T")
 
@@ -43,6 +46,12 @@ class Settings(msgspec.Struct, frozen=True):
     def is_secure(self) -> bool:
         """Tell whether cookies must travel over TLS only."""
         return (self.base_url or "").startswith("https://")
+
+
+def _key(text: str) -> str:
+    if len(urlsafe_b64decode(text)) != KEY_BYTES:
+        raise ValueError(text)
+    return text
 
 
 def _flag(text: str) -> bool:
@@ -99,7 +108,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         demo_public=get("KAIBO_DEMO_PUBLIC", _flag, False, "expected 0 or 1"),
         demo_obs_url=get("KAIBO_DEMO_OBS_URL", _url("ws", "wss"), None, "expected ws://host:port"),
         demo_obs_password=get("KAIBO_DEMO_OBS_PASSWORD", str, None, "expected a password"),
-        secrets_key=get("KAIBO_SECRETS_KEY", str, None, "expected a key made by `kaibo new-key`"),
+        secrets_key=get("KAIBO_SECRETS_KEY", _key, None, "expected a key made by `kaibo new-key`"),
         log_json=get("KAIBO_LOG_JSON", _flag, False, "expected 0 or 1"),
         zones=get("KAIBO_ZONES", lambda t: tuple(z.strip() for z in t.split(",") if z.strip()), (), "expected names"),
     )

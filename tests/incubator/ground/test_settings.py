@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from incubator.ground import secrets
 from incubator.ground.settings import BadSetting, load, refuse_public_demo
 
 
@@ -17,6 +18,7 @@ def test_it_works_without_any_variable() -> None:
 @pytest.mark.parametrize(("name", "value"), [
     ("PORT", "eighty"), ("PORT", "0"), ("PORT", "70000"), ("DATABASE_URL", "mysql://x"), ("REDIS_URL", "localhost"),
     ("KAIBO_DEMO", "perhaps"), ("KAIBO_BASE_URL", "kaibo.example"), ("KAIBO_DEMO_OBS_URL", "http://x"),
+    ("KAIBO_SECRETS_KEY", "short"), ("KAIBO_SECRETS_KEY", "c2hvcnQ="), ("KAIBO_SECRETS_KEY", "schlüssel"),
 ])
 def test_a_bad_value_is_named(name: str, value: str) -> None:
     with pytest.raises(BadSetting, match=name):
@@ -69,3 +71,12 @@ def test_the_readme_and_the_tour_name_what_is_there() -> None:
     named = [found for text in ("README.md", "docs/tour.md") for found in path.findall((house / text).read_text("utf-8"))]
     assert len(named) > 25
     assert [one for one in named if not _is_there(house, one)] == []
+
+
+def test_a_key_is_taken_as_it_was_made_and_never_shown() -> None:
+    made = secrets.new_key()
+    assert load({"KAIBO_SECRETS_KEY": made}).secrets_key == made
+    with pytest.raises(BadSetting) as refusal:
+        load({"KAIBO_SECRETS_KEY": made[:-4]})
+    assert made[:-4] not in str(refusal.value)
+    assert "kaibo new-key" in str(refusal.value)
