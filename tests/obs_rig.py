@@ -14,13 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pytest
 from obswebsocket import requests
 
 from studio.obs.errors import ObsError, OutputNotRunning
 from studio.obs.port import Step
 from studio.obs.protocol import Ask
 from studio.obs.websocket import ObsSocket
+from tests.parts import without
 
 PASSWORD = "room-password"
 NEEDED = ("obs", "Xvfb", "ffmpeg")
@@ -36,12 +36,8 @@ BACKDROP = "底色"
 def require(*programs: str) -> None:
     """Skip the test without the programs; on CI their absence is a failure."""
     missing = [name for name in programs if shutil.which(name) is None]
-    if not missing:
-        return
-    reason = f"not installed: {', '.join(missing)}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if missing:
+        without(f"not installed: {', '.join(missing)}")
 
 
 def free_port() -> int:

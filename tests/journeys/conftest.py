@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from incubator.ground.servers import PostgresServer, ValkeyServer, start_postgres, start_valkey
 from tests.journeys.town import PASSWORD
 from tests.obs_rig import require
+from tests.parts import without
 
 HOUSE = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -138,11 +139,8 @@ def browser() -> Iterator[Browser]:
 
 def require_axe() -> None:
     """Skip without axe-core (npm ci brings it); on CI its absence is a failure."""
-    if AXE.is_file():
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail("axe-core is not installed")
-    pytest.skip("axe-core is not installed")
+    if not AXE.is_file():
+        without("axe-core is not installed")
 
 
 class Desk:
