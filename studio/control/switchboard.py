@@ -133,8 +133,12 @@ class Switchboard:
         while True:
             try:
                 async with self.redis.pubsub() as pubsub:
-                    self._pubsub = pubsub
-                    await pubsub.subscribe(self._answers, *self._channels())
+                    wanted = self._channels()
+                    await pubsub.subscribe(self._answers, *wanted)
+                    self._pubsub = pubsub  # not before: two who subscribe first get two connections, and one is read by nobody
+                    late = [name for name in self._channels() if name not in wanted]
+                    if late:
+                        await pubsub.subscribe(*late)
                     await self._listen(pubsub)
             except wire.AWAY as error:
                 log.warning("switchboard waits for Redis", why=type(error).__name__)
@@ -228,7 +232,7 @@ class Switchboard:
         return known
 
     async def picture(self, rig_id: int, index: int) -> wire.Picture | None:
-        """Return the picture of a rig's n-th scene, None when there is none of the last minute."""
+        """Return the picture of a rig's n-th scene, None when there is none."""
         try:
             body = await self.redis.get(wire.picture_key(rig_id, index))
         except wire.AWAY as error:

@@ -9,7 +9,7 @@ from tests.architecture.calls import HOUSE, trees
 
 ANY = "*"  # stands for whatever is put in at run time
 QUOTED = re.compile(r"""(?<![\w>])(["'`])(/[a-z][^"'`<>\s]*)\1""")
-NO_LINKS = {"/static/", "/favicon", "/problems/*", "/recordings"}  # beginnings of addresses, names of problems, a folder of OBS
+NO_LINKS = {"/static/", "/units/", "/favicon", "/problems/*", "/recordings"}  # beginnings of addresses, names of problems, a folder of OBS
 FILLED = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\$\{[^}]*\}")
 
 

@@ -137,10 +137,6 @@ async def _answered(_board: Any, *_args: Any, **_options: Any) -> Answer:
     return Answer(uuid4(), Outcome.DONE, detail=FOUND)
 
 
-async def _pictured(_board: Any, _rig_id: int, _index: int) -> Picture:
-    return Picture("image/jpeg", b"x")
-
-
 async def _closed(console: Any) -> None:
     await console._socket.close(1000)
 
@@ -149,11 +145,15 @@ async def _closed(console: Any) -> None:
 async def town(app: Any, people: People, redis: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
     """A room in the middle of its session, and one browser per role; a director that does whatever is asked."""
     monkeypatch.setattr(feeds.Console, "run", _closed)
-    monkeypatch.setattr(Switchboard, "picture", _pictured)
     for verb in ("send", "panic", "probe"):
         monkeypatch.setattr(Switchboard, verb, _answered)
     room = await make_room(people)
     await room.begins()
+
+    async def pictured(_board: Any, _rig_id: int, _index: int) -> Picture:
+        return Picture("image/jpeg", b"x", room.session_id)
+
+    monkeypatch.setattr(Switchboard, "picture", pictured)
     await room.tell(redis)
     later = room.booking.span.moved(timedelta(hours=6))
     wish = Wish(room.unit.uid, later.starts_at, later.ends_at, "", people.sunrise_id)

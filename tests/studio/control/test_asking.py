@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -15,7 +15,7 @@ from incubator.ground.servers import ValkeyServer, start_valkey
 from studio.control import switchboard
 from studio.control.switchboard import RoomsAway, Switchboard
 from studio.director import wire
-from studio.director.wire import Outcome, Sender, SwitchScene
+from studio.director.wire import Answer, Outcome, Sender, SwitchScene
 from tests.studio.conftest import Studio, client, until
 
 ME = Sender(person=1)
@@ -160,3 +160,21 @@ async def _says(redis: Redis, studio: Studio) -> None:
     link = wire.LinkNow("online", 0.1)
     snapshot = wire.RigSnapshot(studio.rig.id, "simulated", 1, 1, 1, clock.now(), link, 1080, 1920, "", False)
     await redis.set(wire.snapshot_key(studio.rig.id), wire.encode(snapshot))
+
+
+async def test_answers_are_heard_by_a_process_whose_first_page_came_at_once(redis: Redis) -> None:
+    """A page that was opened while the ear still connected left the answers to a connection that nobody read."""
+    board = Switchboard(redis, "early")
+    await board.start()
+    page = asyncio.create_task(anext(board.watch(7)))
+    await until(lambda: board._pubsub is not None)
+    for _ in range(3):
+        question = uuid4()
+        heard = board._waiting[question] = asyncio.get_running_loop().create_future()
+        await redis.publish(wire.answers_channel("early"), wire.encode(Answer(question, Outcome.DONE)))
+        assert (await asyncio.wait_for(heard, 20)).id == question
+    counted = await redis.execute_command("PUBSUB", "NUMSUB", wire.snapshot_channel(7))  # type: ignore[no-untyped-call]
+    assert counted == [wire.snapshot_channel(7).encode(), 1]
+    page.cancel()
+    await asyncio.gather(page, return_exceptions=True)
+    await board.close()
