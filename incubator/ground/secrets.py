@@ -10,8 +10,9 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from incubator.ground.settings import KEY_BYTES
+
 KEY_FILE = "secrets.key"
-KEY_BYTES = 32
 
 
 class SecretsError(Exception):

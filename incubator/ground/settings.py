@@ -9,9 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
-from incubator.ground.secrets import KEY_BYTES
-
 T = TypeVar("T")
+KEY_BYTES = 32  # of the key that seals secrets
 
 
 class BadSetting(Exception):
