@@ -78,7 +78,7 @@ async def test_a_stream_that_was_started_while_nobody_looked_is_told_too(studio:
     second = await studio.direct()
     second._links.machines = machines
     await until(lambda: _count(1), what="told")
-    await studio.shows(lambda s: s.fence == 2 and s.stream.phase == OutputPhase.STOPPED and not machine.stream.active)
+    assert await studio.shows(lambda s: s.fence == 2 and s.stream.phase == OutputPhase.STOPPED and not machine.stream.active)
 
 
 async def test_the_next_director_finds_this_sessions_own_stream_and_leaves_it(studio: Studio) -> None:
