@@ -78,10 +78,11 @@ async def spaces(site_id: int, kinds: Sequence[str] | None = None, *, after: tup
     `kinds` None means every kind of place, `limit` None all of them; `after` is the `sort` and `code` of the place behind which
     the list goes on, whether that place is still in use or not.
     """
+    known = [kind for kind in (SPACES if kinds is None else kinds) if kind in SPACES]  # a form can say anything
     rows = await database.fetch(
         f"SELECT {COLUMNS} FROM units u WHERE u.site = $1 AND u.kind = ANY($2) AND u.retired_at IS NULL"
         " AND ($3::integer IS NULL OR (u.sort, u.code) > ($3, $4::text)) ORDER BY u.sort, u.code LIMIT $5",
-        site_id, list(SPACES if kinds is None else kinds), *(after or (None, None)), limit)
+        site_id, known, *(after or (None, None)), limit)
     return [UnitFacts(*row) for row in rows]
 
 
