@@ -210,18 +210,22 @@ def test_leaving_the_sheet_frees_the_time(desk: Desk) -> None:
     expect(lane(watching, 4).locator(".bk.held")).to_have_count(0)
 
 
+EDGE = """(title) => {  // at once: the lanes may be replaced at any moment
+  const block = [...document.querySelectorAll(".bk.mine")].find((one) => one.textContent.includes(title));
+  const { x, y, width } = block?.getBoundingClientRect() ?? {};
+  return width && [x + 4, y + 4, document.elementFromPoint(x + 4, y + 4).matches(".bk.mine > a")];
+}"""
+
+
 def test_a_block_is_a_link_from_edge_to_edge(desk: Desk) -> None:
     page = desk.sign_in(desk.page(1180, 820, touch=False), "Alice")
     page.goto(f"/days/{day(10)}")
     drag(page, 2, 10, 10.75)
     finish(page, "点边上也能打开")
-    block = lane(page, 2).locator(".bk.mine")
-    expect(block).to_be_visible()
-    box = block.bounding_box()
-    assert box is not None
-    at = (box["x"] + 4, box["y"] + 4)
-    assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).matches('.bk.mine > a')", at)
-    page.mouse.click(*at)
+    expect(page.locator("#sheet")).to_be_hidden()
+    x, y, is_link = page.wait_for_function(EDGE, arg="点边上也能打开").json_value()
+    assert is_link
+    page.mouse.click(x, y)
     expect(page.locator("h1")).to_have_text("点边上也能打开")
 
 
