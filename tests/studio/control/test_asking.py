@@ -173,7 +173,7 @@ async def test_answers_are_heard_by_a_process_whose_first_page_came_at_once(redi
         heard = board._waiting[question] = asyncio.get_running_loop().create_future()
         await redis.publish(wire.answers_channel("early"), wire.encode(Answer(question, Outcome.DONE)))
         assert (await asyncio.wait_for(heard, 20)).id == question
-    counted = await redis.execute_command("PUBSUB", "NUMSUB", wire.snapshot_channel(7))  # type: ignore[no-untyped-call]
+    counted = await redis.execute_command("PUBSUB", "NUMSUB", wire.snapshot_channel(7))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
     assert counted == [wire.snapshot_channel(7).encode(), 1]
     page.cancel()
     await asyncio.gather(page, return_exceptions=True)
