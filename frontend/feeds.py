@@ -287,11 +287,9 @@ class Console:
             task.add_done_callback(self._answered)
 
     async def _answer(self, ask: Ask) -> None:
-        self._line.answer(encode(await (self._verb(ask) if ask.type in VERBS else self._gesture(ask))))
-
-    async def _gesture(self, ask: Ask) -> dict[str, Any]:
-        """Do what needs no database, with the right of the last look."""
-        return await act(self._board, self._actor, self._place, ask)
+        """Do a gesture, which needs no database, with the right of the last look, and a verb with that of now."""
+        doing = self._verb(ask) if ask.type in VERBS else act(self._board, self._actor, self._place, ask)
+        self._line.answer(encode(await doing))
 
     async def _verb(self, ask: Ask) -> dict[str, Any]:
         """Write with the right of now: it may have ended since the last look."""

@@ -1,7 +1,6 @@
 """The session beside its booking and its key: what pages say while a job or a director has not followed yet."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,26 +11,13 @@ from incubator.ground import clock, database
 from studio.director.wire import PlanNow
 from studio.live_sessions.preparation import follow
 from tests.frontend.pages.studio_rooms import ON_AIR, Room, make_room
+from tests.frontend.pages.test_live_session import GOOD, ClientFor, send, token_of
 from tests.people import People
-
-ClientFor = Callable[[Any], Any]
-GOOD = "rtmp://push.example.com/live/stream-118722?sign=ab12"
 
 
 @pytest_asyncio.fixture
 async def room(people: People) -> Room:
     return await make_room(people)
-
-
-def token_of(text: str) -> str:
-    found = re.search(r'name="_token" value="([0-9a-f]+)"', text)
-    assert found
-    return found[1]
-
-
-async def send(client: Any, room: Room, act: str, **fields: Any) -> Any:
-    page = await client.get(f"/live-sessions/{room.session}")
-    return await client.post(f"/live-sessions/{room.session}/{act}", data={"_token": token_of(page.text), **fields})
 
 
 def hero(page: Any) -> str:
