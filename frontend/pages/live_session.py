@@ -38,7 +38,7 @@ from studio.live_sessions.queries import LiveSession
 PICTURE_HEADERS = {"Cache-Control": "private, max-age=300, immutable"}
 DAYS_SHOWN = 3
 FRESH_S = 0.8
-PATIENCE_S = 1.0  # with Redis: a page that waits longer would be late to say that nobody knows, a shorter wait cries at a hiccup
+PATIENCE_S = 0.5  # with Redis; a page that waits for it longer would itself be late to say that nobody knows
 
 
 async def seen_of(request: Any, rig_id: int | None) -> Seen | None:
@@ -212,15 +212,17 @@ async def control_command(request: AnyRequest, uid: FromPath[UUID], data: JSONBo
 
 @get("/live-sessions/{uid:uuid}/pictures/{index:int}", include_in_schema=False)
 async def scene_picture(request: AnyRequest, uid: FromPath[UUID], index: FromPath[int]) -> Response[Any]:
-    """Return the picture of a scene; only while the rig is there for this session, and only one that was taken in it."""
+    """Return the picture of a scene; only while the rig is there for this session, and only one that was taken in it.
+
+    Without one there is no content: a picture that went between a page's hearing of it and its asking is no error of the page.
+    """
     place = await seat(actor_or_device(request), uid)
     board = await feeds.switchboard_of(request.app)
     snapshot = await board.snapshot(place.rig_id) if place.rig_id else None
-    if snapshot is None or snapshot.plan.session != place.session_id:
-        raise NotFound()
-    picture = await board.picture(place.rig_id, index)
+    is_ours = snapshot is not None and snapshot.plan.session == place.session_id
+    picture = await board.picture(place.rig_id, index) if is_ours else None
     if picture is None or picture.session != place.session_id:
-        raise NotFound()
+        return Response(None, status_code=204)
     return Response(picture.data, media_type=picture.content_type, headers=PICTURE_HEADERS)
 
 

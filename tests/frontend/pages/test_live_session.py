@@ -143,7 +143,7 @@ async def test_the_controls_of_another_session_on_the_rig_show_nothing(client_fo
     said = (await client.get(f"/live-sessions/{room.session}/control/state")).json()
     assert said[1]["mine"] is False
     assert "scenes" not in said[1]
-    assert (await client.get(f"/live-sessions/{room.session}/pictures/0")).status_code == 404
+    assert (await client.get(f"/live-sessions/{room.session}/pictures/0")).status_code == 204
 
 
 async def test_before_check_in_a_command_is_refused(client_for: ClientFor, people: People, room: Room, redis: Any) -> None:
@@ -229,7 +229,7 @@ async def test_a_picture_is_served_to_those_who_have_the_room(client_for: Client
     answer = await client.get(f"/live-sessions/{room.session}/pictures/0?v=1")
     assert (answer.status_code, answer.content) == (200, b"<svg/>")
     assert answer.headers["content-type"].startswith("image/svg+xml")
-    assert (await client.get(f"/live-sessions/{room.session}/pictures/1?v=1")).status_code == 404
+    assert (await client.get(f"/live-sessions/{room.session}/pictures/1?v=1")).status_code == 204
 
 
 @pytest.mark.parametrize("others", [0, 1])
@@ -239,7 +239,7 @@ async def test_a_picture_of_another_session_is_not_served_though_the_rig_is_stil
     session = room.session_id + 1 if others else 0
     await redis.set(wire.picture_key(room.rig.id, 0), wire.encode_picture(wire.Picture("image/svg+xml", b"<svg/>", session)))
     client = await client_for(people.alice)
-    assert (await client.get(f"/live-sessions/{room.session}/pictures/0?v=1")).status_code == 404
+    assert (await client.get(f"/live-sessions/{room.session}/pictures/0?v=1")).status_code == 204
 
 
 async def test_the_list_shows_own_sessions_only(client_for: ClientFor, people: People, room: Room) -> None:
