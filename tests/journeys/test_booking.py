@@ -53,6 +53,7 @@ def finish(page: Page, title: str) -> None:
     page.click("#go")
     expect(page.locator(".toast")).to_contain_text("已预约")
     expect(page.locator(".bk.mine", has_text=title)).to_be_visible()
+    expect(page.locator("#sheet")).to_be_hidden()
 
 
 def test_a_phone_books_in_two_taps(phone: Callable[[str], Page], desk: Desk) -> None:
@@ -100,6 +101,7 @@ def test_the_mouse_books_and_moves(desk: Desk) -> None:
     finish(page, "鼠标订的场")
     middle, target = place(page, 2, 11), place(page, 3, 16)
     page.mouse.move(*middle)
+    page.wait_for_function("([x, y]) => document.elementFromPoint(x, y)?.closest('.bk')", arg=middle)
     page.mouse.down()
     page.mouse.move(*target, steps=8)
     page.mouse.up()

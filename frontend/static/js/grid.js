@@ -407,10 +407,11 @@ async function refresh() {
 async function refreshOnce() {
   const was = grid();
   const answer = await get(`/days/${was.dataset.date}?${was.dataset.query}`);
-  isLate = Boolean(pressed || drag);
+  const html = await answer.text();
+  isLate = Boolean(pressed || drag); // asked at the last moment: a press may have come while the answer did
   if (!answer.ok || isLate) return;
   const hadFocus = document.activeElement === was;
-  was.outerHTML = await answer.text();
+  was.outerHTML = html;
   if (hadFocus) grid().focus({ preventScroll: true });
   if (hadFocus) cursor.redraw();
   if (chosen) {
