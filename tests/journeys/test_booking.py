@@ -212,6 +212,23 @@ def test_leaving_the_sheet_frees_the_time(desk: Desk) -> None:
     expect(lane(watching, 4).locator(".bk.held")).to_have_count(0)
 
 
+WATCHED = """() => new MutationObserver(() => {  // runs before the new lanes are painted
+  const box = document.querySelector(".bk.mine")?.getBoundingClientRect();
+  window.atOnce = box && document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).closest(".bk")?.textContent;
+}).observe(document.querySelector(".gscroll"), { childList: true })"""
+
+
+def test_a_press_meets_a_block_as_soon_as_it_is_there(desk: Desk) -> None:
+    watching, page = (desk.sign_in(desk.page(1440, 900, touch=False), "Alice") for _ in range(2))
+    for one in (watching, page):
+        one.goto(f"/days/{day(14)}")
+    watching.evaluate(WATCHED)
+    drag(page, 2, 10, 10.75)
+    finish(page, "一画出来就能点")
+    expect(watching.locator(".bk.mine")).to_be_visible()
+    assert "一画出来就能点" in watching.evaluate("window.atOnce")
+
+
 EDGE = """(title) => {  // at once: the lanes may be replaced at any moment
   const block = [...document.querySelectorAll(".bk.mine")].find((one) => one.textContent.includes(title));
   const { x, y, width } = block?.getBoundingClientRect() ?? {};

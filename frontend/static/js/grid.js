@@ -9,6 +9,7 @@ const CHECK_MS = 150;
 const HOLD_MS = 450;
 const RENEW_MS = 4 * 60 * 1000; // a hold lasts five minutes
 const PRESS_MS = 350;
+const AGAIN_MS = 3000; // after lanes that could not be fetched
 const SLACK_PX = 8;
 const EDGE_PX = 10;
 const USUAL_STEPS = 12; // one hour
@@ -394,22 +395,23 @@ let isWanted = false;
 /** Fetch the lanes again; one fetch at a time, and another one after it when something changed meanwhile. */
 async function refresh() {
   isWanted = true;
-  refreshing ??= (async () => {
-    while (isWanted) {
-      isWanted = false;
-      await refreshOnce();
-    }
-    refreshing = null;
-  })();
+  refreshing ??= refreshAll().finally(() => { refreshing = null; });
   await refreshing;
+}
+
+async function refreshAll() {
+  while (isWanted) {
+    isWanted = false;
+    await refreshOnce();
+  }
 }
 
 async function refreshOnce() {
   const was = grid();
-  const answer = await get(`/days/${was.dataset.date}?${was.dataset.query}`);
-  const html = await answer.text();
+  const html = await get(`/days/${was.dataset.date}?${was.dataset.query}`).then((answer) => (answer.ok ? answer.text() : ""), () => "");
+  if (!html) return void setTimeout(refresh, AGAIN_MS);
   isLate = Boolean(pressed || drag); // asked at the last moment: a press may have come while the answer did
-  if (!answer.ok || isLate) return;
+  if (isLate) return;
   const hadFocus = document.activeElement === was;
   was.outerHTML = html;
   if (hadFocus) grid().focus({ preventScroll: true });
